@@ -1,0 +1,290 @@
+"""Attention itself (chapter 03): one function that attends, and a way to see its weights.
+
+Every layer of the course calls `attend`, through `AttentionLayer`, so that `record_attention`
+can show the weights of the very pass that ran.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from attncourse.masks import causal_mask, masked_softmax, require_mask
+from attncourse.scores import ScaledDotProductScore, require_pair, require_same_kind
+
+Score = Callable[[Tensor, Tensor], Tensor]
+
+
+def attend(
+    query: Float[Tensor, "*batch query width"],
+    key: Float[Tensor, "*batch key key_width"],
+    value: Float[Tensor, "*batch key value_width"],
+    mask: Bool[Tensor, "..."] | None = None,
+    *,
+    causal: bool = False,
+    score: Score | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Float[Tensor, "*batch query value_width"]:
+    r"""Average the values, each weighted by how well its key answers the query (chapter 03).
+
+    $$\operatorname{attend}(Q, K, V) = \operatorname{softmax}(Q K^\top / \sqrt{d})\, V$$
+
+    With this score PyTorch's fused kernel runs, which never stores the weights; with any other,
+    the weights are computed and used.
+
+    Args:
+        query: (..., query, width).
+        key: (..., key, width); the score says which widths it admits.
+        value: (..., key, value_width).
+        mask: boolean, broadcastable to (..., query, key); True where attention is allowed. A
+            padding mask (batch, key) enters as `mask[:, None, :]`.
+        causal: also hide each query's future; the ends of queries and keys are aligned.
+        score: maps (query, key) to (..., query, key); by default the scaled dot product.
+        scale: factor of the default score, by default `1 / sqrt(width)`.
+        dropout: share of the weights that is dropped, whenever positive: pass 0 in evaluation.
+
+    Returns:
+        (..., query, value_width), in the dtype of the query. A query that may attend to nothing
+        gets zeros. What a masked key or value holds never matters, as long as it is finite.
+
+    Raises:
+        TypeError: if a tensor is not floating point, dtypes differ, the mask is not boolean, or the
+            score cannot be called.
+        ValueError: if leading axes, lengths, widths or devices disagree, the mask does not
+            broadcast, `dropout` lies outside [0, 1), `scale` comes with another score, or the
+            score gives another shape than (..., query, key).
+
+    Source: Vaswani et al. 2017, section 3.2.1, equation 1. The paper has one width d_k and no
+    rule for a query without keys.
+
+    Example:
+        >>> key = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> value = torch.tensor([[10.0], [20.0]])
+        >>> attend(torch.tensor([[0.0, 0.0]]), key, value)
+        tensor([[15.]])
+    """
+    _require_inputs(query, key, mask, score, scale, dropout)
+    _require_value(query, key, value)
+    if score is not None and type(score) is not ScaledDotProductScore:
+        weights = attention_weights(query, key, mask, causal=causal, score=score, dropout=dropout)
+        return weights @ value
+    if causal and (mask is not None or query.shape[-2] != key.shape[-2]):
+        # The kernel's own flag aligns the starts, not the ends, and admits no mask beside it.
+        mask, causal = _with_causal(mask, query, key), False
+    if mask is not None and mask.dim() < 2:
+        mask = mask.expand(query.shape[-2], key.shape[-2])
+    return F.scaled_dot_product_attention(
+        query, key, value, mask, dropout_p=dropout, is_causal=causal, scale=scale
+    )
+
+
+def attention_weights(
+    query: Float[Tensor, "*batch query width"],
+    key: Float[Tensor, "*batch key key_width"],
+    mask: Bool[Tensor, "..."] | None = None,
+    *,
+    causal: bool = False,
+    score: Score | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Float[Tensor, "*batch query key"]:
+    """Give the weights that `attend` would average the values with (chapter 03).
+
+    Args:
+        query, key, mask, causal, score, scale, dropout: as for `attend`.
+
+    Returns:
+        (..., query, key). Without dropout each row sums to one, or is zero where the query may
+        attend to nothing; with dropout the kept weights are divided by `1 - dropout`.
+
+    Raises:
+        TypeError, ValueError: as `attend`.
+
+    Source: Vaswani et al. 2017, section 3.2.1.
+
+    Example:
+        >>> attention_weights(torch.ones(2, 1), torch.zeros(2, 1), causal=True)
+        tensor([[1.0000, 0.0000],
+                [0.5000, 0.5000]])
+    """
+    _require_inputs(query, key, mask, score, scale, dropout)
+    if score is not None:
+        scores = score(query, key)
+        wanted = (*query.shape[:-1], key.shape[-2])
+        if not isinstance(scores, Tensor) or scores.shape != wanted:
+            gave = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+            raise ValueError(f"score gave {gave}, wanted (..., query, key) {wanted}")
+    else:
+        if scale is None:
+            scale = 1 / math.sqrt(max(query.shape[-1], 1))
+        scores = (query * scale) @ key.mT
+    if causal:
+        mask = _with_causal(mask, query, key)
+    weights = masked_softmax(scores, mask)
+    return F.dropout(weights, dropout) if dropout else weights
+
+
+class AttentionLayer(nn.Module):
+    """Base of the layers that attend (chapter 03): `self.attend` can be recorded.
+
+    A layer computes its own query, key, value and options, then calls `self.attend` with the
+    arguments of the function `attend`. It inherits nothing else.
+
+    Example:
+        >>> class Lookup(AttentionLayer):
+        ...     def forward(self, query, key, value):
+        ...         return self.attend(query, key, value)
+        >>> Lookup()(torch.zeros(1, 2), torch.ones(3, 2), torch.ones(3, 1))
+        tensor([[1.]])
+    """
+
+    _recordings: tuple[list[Tensor], ...] = ()  # one list of calls for each block that records
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, **options
+    ) -> Tensor:
+        """Call `attend`; while recording, compute the output from the recorded weights."""
+        if not self._recordings:
+            return attend(query, key, value, mask, **options)
+        weights = attention_weights(query, key, mask, **options)
+        _require_value(query, key, value)
+        for calls in self._recordings:
+            calls.append(weights.detach())
+        return weights @ value
+
+
+class AttentionMaps(Mapping):
+    """Recorded attention weights by layer name, each (batch, heads, query, key).
+
+    Several calls of one layer are joined along query and zero-padded along key. Layers that did
+    not run are absent.
+    """
+
+    def __init__(self, calls: dict[str, list[Tensor]]):
+        self._calls = calls
+
+    def __getitem__(self, name: str) -> Float[Tensor, "batch heads query key"]:
+        if not self._calls.get(name):
+            raise KeyError(f"no attention recorded for {name!r}; recorded: {list(self)}")
+        maps = [_as_map(weights) for weights in self._calls[name]]
+        if len({weights.shape[:2] for weights in maps}) > 1:
+            shapes = [tuple(weights.shape) for weights in maps]
+            raise ValueError(f"calls of {name!r} disagree in batch or heads: {shapes}")
+        keys = max(weights.shape[-1] for weights in maps)
+        return torch.cat([F.pad(weights, (0, keys - weights.shape[-1])) for weights in maps], -2)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, calls in self._calls.items() if calls)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"AttentionMaps({ {name: tuple(self[name].shape) for name in self} })"
+
+
+@contextmanager
+def record_attention(module: nn.Module) -> Iterator[AttentionMaps]:
+    """Record the attention weights of every layer inside `module` (chapter 03).
+
+    The weights are those of the passes that run inside the block, masks and dropout included,
+    and the outputs are computed from them. Afterwards, also after an exception, the fused kernel
+    runs again. Blocks may nest.
+
+    Args:
+        module: a module that is, or contains, an `AttentionLayer`; compiled or not.
+
+    Yields:
+        Weights by the layer's qualified name (`""` for `module` itself), detached, each (batch,
+        heads, query, key); a layer without heads has one.
+
+    Raises:
+        TypeError: if `module` is not a module.
+        ValueError: if nothing in it attends.
+
+    Example:
+        >>> from attncourse import NadarayaWatson
+        >>> x = torch.arange(3.0)[:, None]
+        >>> with record_attention(NadarayaWatson()) as maps:
+        ...     _ = NadarayaWatson()(x, x, x)  # another module: not recorded
+        >>> len(maps)
+        0
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+    layers = {
+        ".".join(part for part in name.split(".") if part != "_orig_mod"): layer  # compiled
+        for name, layer in module.named_modules()
+        if isinstance(layer, AttentionLayer)
+    }
+    if not layers:
+        raise ValueError(f"module has no layer that attends: {type(module).__name__}")
+    calls: dict[str, list[Tensor]] = {name: [] for name in layers}
+    for name, layer in layers.items():
+        layer._recordings = (*layer._recordings, calls[name])
+    try:
+        # Compiled code runs as written here: compiled again for every call, it would soon meet
+        # the compiler's limit.
+        with torch.compiler.set_stance("force_eager"):
+            yield AttentionMaps(calls)
+    finally:
+        for name, layer in layers.items():
+            layer._recordings = tuple(c for c in layer._recordings if c is not calls[name])
+
+
+def _as_map(weights: Tensor) -> Tensor:
+    """Give weights (..., query, key) a batch and a head axis: a single leading axis is a batch."""
+    if weights.dim() == 2:
+        return weights[None, None]
+    if weights.dim() == 3:
+        return weights[:, None]
+    return weights.flatten(0, -4)
+
+
+def _with_causal(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
+    if query.shape[-2] == 1:  # the last query sees every key
+        return mask
+    causal = causal_mask(query.shape[-2], key.shape[-2], query.device)
+    return causal if mask is None else mask & causal
+
+
+def _require_inputs(query, key, mask, score, scale, dropout) -> None:
+    require_pair(query, key)
+    if score is not None and (not callable(score) or isinstance(score, type)):
+        raise TypeError(
+            f"score must be a function or an object as DotProductScore(), got {score!r}"
+        )
+    # The fused kernel would refuse other widths in words of its own.
+    if query.shape[-1] != key.shape[-1] and (score is None or type(score) is ScaledDotProductScore):
+        raise ValueError(
+            f"query and key disagree in width: {query.shape[-1]} and {key.shape[-1]}; "
+            "a bilinear or additive score admits two widths"
+        )
+    if mask is not None:
+        require_mask(mask, torch.Size((*query.shape[:-1], key.shape[-2])))
+    if score is not None and scale is not None:
+        raise ValueError(f"scale belongs to the scaled dot product, got scale={scale} and a score")
+    if dropout and not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+
+
+def _require_value(query: Tensor, key: Tensor, value: Tensor) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"value must be a tensor, got {type(value).__name__}")
+    if value.dim() < 2:
+        raise ValueError(f"value must be (..., length, width), got shape {tuple(value.shape)}")
+    if value.shape[:-2] != key.shape[:-2]:
+        raise ValueError(
+            "key and value disagree in their leading axes: "
+            f"{tuple(key.shape)} and {tuple(value.shape)}"
+        )
+    if value.shape[-2] != key.shape[-2]:
+        raise ValueError(f"key and value disagree in length: {key.shape[-2]} and {value.shape[-2]}")
+    require_same_kind("value", query, value)

@@ -1,0 +1,156 @@
+"""Masks and the softmax that obeys them (chapters 02 and 03).
+
+A mask is boolean and True means "may attend", as in `F.scaled_dot_product_attention`. A row with
+nothing to attend to has weights of zero, never NaN.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Integer
+from torch import Tensor
+
+
+def require_mask(mask: Tensor, shape: torch.Size) -> None:
+    """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key)."""
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"mask must be a boolean tensor, got {type(mask).__name__}")
+    if mask.dtype is not torch.bool:
+        raise TypeError(f"mask must be boolean, True where attention is allowed, got {mask.dtype}")
+    given = mask.shape
+    if given == shape:
+        return
+    # A mask may be smaller than the scores, never larger: it must not widen the result.
+    fits = len(given) <= len(shape) and all(
+        have == want or have == 1
+        for have, want in zip(reversed(given), reversed(shape), strict=False)
+    )
+    if not fits:
+        raise ValueError(
+            f"mask {tuple(given)} does not broadcast to the scores' shape {tuple(shape)}, "
+            "(..., query, key)"
+        )
+
+
+def masked_softmax(
+    scores: Float[Tensor, "*shape"], mask: Bool[Tensor, "..."] | None = None, dim: int = -1
+) -> Float[Tensor, "*shape"]:
+    r"""Softmax over the allowed entries; the others get exactly zero (chapter 03, eq. 3.5).
+
+    $$w_i = \frac{m_i\, e^{s_i}}{\sum_j m_j\, e^{s_j}}, \qquad m_i \in \{0, 1\}$$
+
+    Args:
+        scores: any shape with at least one axis. A score of minus infinity counts as masked.
+        mask: boolean, broadcastable to `scores`; True where attention is allowed.
+        dim: the axis that is normalised, the keys'.
+
+    Returns:
+        Weights of the same shape and dtype: non-negative, summing to one along `dim`, or all
+        zero where nothing is allowed. Gradients are finite everywhere, and zero at masked scores.
+
+    Raises:
+        TypeError: if `scores` are not floating point, or `mask` is not boolean.
+        ValueError: if `mask` does not broadcast to `scores`, or `dim` is out of range.
+
+    Source: Vaswani et al. 2017, section 3.2.3, sets illegal connections to minus infinity; a row
+    with no legal one, which the paper never meets, is NaN there and zero here.
+
+    Example:
+        >>> masked_softmax(torch.tensor([1.0, 1.0, 9.0]), torch.tensor([True, True, False]))
+        tensor([0.5000, 0.5000, 0.0000])
+    """
+    if not isinstance(scores, Tensor) or not scores.is_floating_point():
+        kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+        raise TypeError(f"scores must be a floating-point tensor, got {kind}")
+    if not -scores.dim() <= dim < scores.dim():
+        raise ValueError(f"dim must name an axis of scores {tuple(scores.shape)}, got {dim}")
+    if mask is not None:
+        require_mask(mask, scores.shape)
+        scores = scores.masked_fill(~mask, -torch.inf)
+    if scores.shape[dim] == 0:
+        return scores.clone()
+    # A row of minus infinities would be 0/0. It gets finite scores before the softmax and zero
+    # weights after it; both fills also stop the gradient there.
+    empty = scores.amax(dim, keepdim=True) == -torch.inf
+    weights = scores.masked_fill(empty, 0.0).softmax(dim)
+    return weights.masked_fill(empty, 0.0)
+
+
+def padding_mask(
+    lengths: Integer[Tensor, "batch"], max_length: int | None = None
+) -> Bool[Tensor, "batch key"]:
+    """Mark the real tokens of padded sequences (chapter 03; used from chapter 04 on).
+
+    Args:
+        lengths: (batch,), the number of real tokens of each sequence, 0 or more.
+        max_length: the padded length; by default the longest sequence's.
+
+    Returns:
+        (batch, key), True at real tokens. It enters `attend` as `mask[:, None, :]`.
+
+    Raises:
+        TypeError: if `lengths` are not integers.
+        ValueError: if `lengths` is not one axis, a length is negative, or `max_length` is too
+            small for one.
+
+    Example:
+        >>> padding_mask(torch.tensor([1, 3]))
+        tensor([[ True, False, False],
+                [ True,  True,  True]])
+    """
+    if not isinstance(lengths, Tensor) or lengths.dtype not in _INTEGERS:
+        kind = lengths.dtype if isinstance(lengths, Tensor) else type(lengths).__name__
+        raise TypeError(f"lengths must be a tensor of integers, got {kind}")
+    if lengths.dim() != 1:
+        raise ValueError(f"lengths must have one axis, (batch,), got {tuple(lengths.shape)}")
+    longest = 0
+    if len(lengths) and (max_length is None or not torch.compiler.is_compiling()):
+        # Both in one transfer: each would make a GPU wait.
+        shortest, longest = torch.stack(torch.aminmax(lengths)).tolist()
+        if shortest < 0:
+            raise ValueError(f"lengths must not be negative, got {shortest}")
+        if max_length is not None and longest > max_length:
+            raise ValueError(f"max_length {max_length} is less than the longest length {longest}")
+    if max_length is None:
+        max_length = longest
+    return torch.arange(max_length, device=lengths.device) < lengths[:, None]
+
+
+_INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+
+
+def causal_mask(
+    query_length: int,
+    key_length: int | None = None,
+    device: torch.device | str | None = None,
+) -> Bool[Tensor, "query key"]:
+    """Let each query see its own key and those before it (chapter 03; the paper's decoder).
+
+    With more keys than queries the ends are aligned: the last query sees every key, as it must
+    when earlier keys were kept from earlier calls.
+
+    Args:
+        query_length: number of queries.
+        key_length: number of keys; by default as many as queries.
+        device: where the mask is made.
+
+    Returns:
+        (query, key), True where the key is not in the query's future.
+
+    Raises:
+        ValueError: if a length is negative.
+
+    Source: Vaswani et al. 2017, section 3.2.3.
+
+    Example:
+        >>> causal_mask(2, 3).int()
+        tensor([[1, 1, 0],
+                [1, 1, 1]], dtype=torch.int32)
+    """
+    if key_length is None:
+        key_length = query_length
+    for name, length in (("query_length", query_length), ("key_length", key_length)):
+        if length < 0:
+            raise ValueError(f"{name} must not be negative, got {length}")
+    every = torch.ones(query_length, key_length, dtype=torch.bool, device=device)
+    return every.tril(key_length - query_length)

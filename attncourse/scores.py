@@ -1,0 +1,195 @@
+"""Scoring functions: how well a key answers a query (chapter 03).
+
+Each is a module called as `score(query, key)` that gives every pair's score, (..., query, key).
+Higher means a better match; a score of minus infinity means never.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def require_pair(query: Tensor, key: Tensor) -> None:
+    """Refuse a query and a key that are not (..., length, width) with equal leading axes."""
+    for name, tensor in (("query", query), ("key", key)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+        if not tensor.is_floating_point():
+            raise TypeError(f"{name} must be floating point, got {tensor.dtype}")
+        if tensor.dim() < 2:
+            raise ValueError(
+                f"{name} must be (..., length, width), got shape {tuple(tensor.shape)}"
+            )
+    if query.shape[:-2] != key.shape[:-2]:
+        raise ValueError(
+            "query and key disagree in their leading axes: "
+            f"{tuple(query.shape)} and {tuple(key.shape)}"
+        )
+    require_same_kind("key", query, key)
+
+
+def require_same_kind(name: str, query: Tensor, other: Tensor) -> None:
+    """Refuse a tensor of another dtype or device than the query's."""
+    if query.dtype != other.dtype and not torch.is_autocast_enabled(query.device.type):
+        raise TypeError(f"query and {name} disagree in dtype: {query.dtype} and {other.dtype}")
+    if query.device != other.device:
+        raise ValueError(f"query and {name} disagree in device: {query.device} and {other.device}")
+
+
+def _require_equal_width(query: Tensor, key: Tensor) -> None:
+    require_pair(query, key)
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            f"query and key disagree in width: {query.shape[-1]} and {key.shape[-1]}; "
+            "a bilinear or additive score admits two widths"
+        )
+
+
+def _require_width(name: str, tensor: Tensor, width: int) -> None:
+    if tensor.shape[-1] != width:
+        raise ValueError(f"{name} must have width {width}, got {tensor.shape[-1]}")
+
+
+def _require_positive(**widths: int) -> None:
+    for name, width in widths.items():
+        if isinstance(width, bool) or not isinstance(width, int):
+            raise TypeError(f"{name} must be an integer, got {type(width).__name__}")
+        if width < 1:
+            raise ValueError(f"{name} must be positive, got {width}")
+
+
+class DotProductScore(nn.Module):
+    r"""Score a pair by its dot product, $q^\top k$ (chapter 03, eq. 3.6).
+
+    Raises:
+        TypeError: if query or key is not a floating-point tensor, or their dtypes differ.
+        ValueError: if their leading axes, widths or devices differ.
+
+    Source: Luong et al. 2015, section 3.1 ("dot").
+
+    Example:
+        >>> DotProductScore()(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+        tensor([[11.,  2.]])
+    """
+
+    def forward(
+        self, query: Float[Tensor, "*batch query width"], key: Float[Tensor, "*batch key width"]
+    ) -> Float[Tensor, "*batch query key"]:
+        """Give (..., query, key) for a query (..., query, width) and a key (..., key, width)."""
+        _require_equal_width(query, key)
+        return query @ key.mT
+
+
+class ScaledDotProductScore(nn.Module):
+    r"""Score a pair by $q^\top k / \sqrt{d}$, where d is the width (chapter 03, eq. 3.7).
+
+    With independent components of mean 0 and variance 1 the dot product has variance d; divided
+    by the root, it has variance 1 at any width.
+
+    Raises:
+        TypeError: if query or key is not a floating-point tensor, or their dtypes differ.
+        ValueError: if their leading axes, widths or devices differ.
+
+    Source: Vaswani et al. 2017, section 3.2.1 (there d is d_k).
+
+    Example:
+        >>> ScaledDotProductScore()(torch.full((1, 4), 2.0), torch.ones(1, 4))
+        tensor([[4.]])
+    """
+
+    def forward(
+        self, query: Float[Tensor, "*batch query width"], key: Float[Tensor, "*batch key width"]
+    ) -> Float[Tensor, "*batch query key"]:
+        """Give (..., query, key) for a query (..., query, width) and a key (..., key, width)."""
+        _require_equal_width(query, key)
+        # Scaling the query first keeps large products inside float16's range.
+        return (query / math.sqrt(max(query.shape[-1], 1))) @ key.mT
+
+
+class BilinearScore(nn.Module):
+    r"""Score a pair by $q^\top W k$ with a learned matrix W (chapter 03, eq. 3.8).
+
+    Args:
+        query_dim: width of a query.
+        key_dim: width of a key; it may differ.
+
+    Raises:
+        TypeError: if a width is not an integer; on a call, if the tensors are not floating point.
+        ValueError: if a width is not positive; on a call, if the tensors have other widths.
+
+    Source: Luong et al. 2015, section 3.1 ("general").
+
+    Example:
+        >>> score = BilinearScore(query_dim=2, key_dim=3)
+        >>> score(torch.ones(5, 2), torch.ones(7, 3)).shape
+        torch.Size([5, 7])
+    """
+
+    def __init__(self, query_dim: int, key_dim: int):
+        super().__init__()
+        _require_positive(query_dim=query_dim, key_dim=key_dim)
+        self.weight = nn.Parameter(torch.empty(query_dim, key_dim))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(
+        self,
+        query: Float[Tensor, "*batch query query_dim"],
+        key: Float[Tensor, "*batch key key_dim"],
+    ) -> Float[Tensor, "*batch query key"]:
+        """Give (..., query, key) for (..., query, query_dim) and (..., key, key_dim)."""
+        require_pair(query, key)
+        _require_width("query", query, self.weight.shape[0])
+        _require_width("key", key, self.weight.shape[1])
+        return query @ self.weight @ key.mT
+
+    def extra_repr(self) -> str:
+        return "query_dim={}, key_dim={}".format(*self.weight.shape)
+
+
+class AdditiveScore(nn.Module):
+    r"""Score a pair by $v^\top \tanh(W_q q + W_k k)$ (chapter 03, eq. 3.9).
+
+    The same as an MLP with one hidden tanh layer that reads [query; key] side by side, its first
+    matrix being [W_q, W_k]. Each part is projected once, then added for every pair.
+
+    Args:
+        query_dim: width of a query.
+        key_dim: width of a key; it may differ.
+        hidden_dim: width of the hidden layer.
+
+    Raises:
+        TypeError: if a width is not an integer; on a call, if the tensors are not floating point.
+        ValueError: if a width is not positive; on a call, if the tensors have other widths.
+
+    Source: Bahdanau et al. 2015, section 3.1 and appendix A.1.2 (there query is s, key is h, W_q
+    is W_a and W_k is U_a; no bias, as here).
+
+    Example:
+        >>> score = AdditiveScore(query_dim=2, key_dim=3, hidden_dim=11)
+        >>> score(torch.ones(5, 2), torch.ones(7, 3)).shape
+        torch.Size([5, 7])
+    """
+
+    def __init__(self, query_dim: int, key_dim: int, hidden_dim: int):
+        super().__init__()
+        _require_positive(query_dim=query_dim, key_dim=key_dim, hidden_dim=hidden_dim)
+        self.query_projection = nn.Linear(query_dim, hidden_dim, bias=False)
+        self.key_projection = nn.Linear(key_dim, hidden_dim, bias=False)
+        self.output = nn.Linear(hidden_dim, 1, bias=False)
+
+    def forward(
+        self,
+        query: Float[Tensor, "*batch query query_dim"],
+        key: Float[Tensor, "*batch key key_dim"],
+    ) -> Float[Tensor, "*batch query key"]:
+        """Give (..., query, key) for (..., query, query_dim) and (..., key, key_dim)."""
+        require_pair(query, key)
+        _require_width("query", query, self.query_projection.in_features)
+        _require_width("key", key, self.key_projection.in_features)
+        query = self.query_projection(query).unsqueeze(-2)  # (..., query, 1, hidden)
+        key = self.key_projection(key).unsqueeze(-3)  # (..., 1, key, hidden)
+        return self.output(torch.tanh(query + key)).squeeze(-1)
