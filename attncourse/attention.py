@@ -52,7 +52,8 @@ def attend(
 
     Returns:
         (..., query, value_width), in the dtype of the query. A query that may attend to nothing
-        gets zeros. What a masked key or value holds never matters, as long as it is finite.
+        gets zeros. What a masked key or value holds never matters, as long as products with it
+        are finite.
 
     Raises:
         TypeError: if a tensor is not floating point, dtypes differ, the mask is not boolean, or the

@@ -72,6 +72,7 @@ def heatmap(
         The axes.
 
     Raises:
+        TypeError: if `weights` is not a tensor.
         ValueError: if `weights` has not two axes, or a label is missing or too many.
 
     Example:
@@ -79,6 +80,7 @@ def heatmap(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['a', 'b']
     """
+    _require_tensors(weights=weights)
     if weights.dim() != 2:
         raise ValueError(f"weights must be (query, key), got shape {tuple(weights.shape)}")
     for name, labels, size in zip(("queries", "keys"), (queries, keys), weights.shape, strict=True):
@@ -88,7 +90,7 @@ def heatmap(
     if ax is None:
         height = 0.9 + 0.36 * weights.shape[0]
         _, ax = plt.subplots(figsize=(1.6 + 0.5 * weights.shape[1], height))
-    ax.imshow(weights, cmap="Blues", vmin=0, vmax=maximum, aspect="auto")
+    ax.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=maximum, aspect="auto")
     ax.set_xticks(range(weights.shape[1]) if keys is not None else [], keys)
     ax.set_yticks(range(weights.shape[0]) if queries is not None else [], queries)
     ax.tick_params(length=0)
@@ -114,6 +116,7 @@ def bands(ax: Axes, x: Tensor, samples: Tensor, *, label: str, colour: str | Non
         colour: by default the next of the palette.
 
     Raises:
+        TypeError: if `x` or `samples` is not a tensor.
         ValueError: if the shapes disagree.
 
     Example:
@@ -122,13 +125,15 @@ def bands(ax: Axes, x: Tensor, samples: Tensor, *, label: str, colour: str | Non
         >>> len(ax.lines)
         1
     """
+    _require_tensors(x=x, samples=samples)
     if samples.dim() != 2 or x.shape != samples.shape[1:]:
         raise ValueError(
             "samples must be (repetition, point) with a point for each x, "
             f"got {tuple(samples.shape)} and x {tuple(x.shape)}"
         )
     quarters = torch.tensor([0.25, 0.5, 0.75], dtype=samples.dtype)
-    low, middle, high = samples.detach().cpu().quantile(quarters, dim=0)
+    low, middle, high = samples.detach().cpu().quantile(quarters, dim=0).numpy()
+    x = x.detach().cpu().numpy()
     (line,) = ax.plot(x, middle, label=label, color=colour)
     ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
 
@@ -143,6 +148,7 @@ def spotlight(ax: Axes, image: Tensor, weights: Tensor, title: str = "") -> None
         title: above the picture.
 
     Raises:
+        TypeError: if `image` or `weights` is not a tensor.
         ValueError: if the patches do not divide the picture.
 
     Example:
@@ -151,6 +157,7 @@ def spotlight(ax: Axes, image: Tensor, weights: Tensor, title: str = "") -> None
         >>> ax.get_images()[0].get_array().shape
         (4, 6, 3)
     """
+    _require_tensors(image=image, weights=weights)
     if (
         image.dim() != 3
         or weights.dim() != 2
@@ -162,6 +169,12 @@ def spotlight(ax: Axes, image: Tensor, weights: Tensor, title: str = "") -> None
     patch = [side // patches for side, patches in zip(image.shape[:2], weights.shape, strict=True)]
     light = (weights / weights.max()).sqrt()  # the root shows small weights too
     light = light.repeat_interleave(patch[0], 0).repeat_interleave(patch[1], 1)
-    ax.imshow(image * (0.25 + 0.75 * light[..., None]))
+    ax.imshow((image * (0.25 + 0.75 * light[..., None])).detach().cpu().numpy())
     ax.set(title=title, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+
+
+def _require_tensors(**tensors: object) -> None:
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")

@@ -33,6 +33,7 @@ def log_kernel(
         The logarithm, minus infinity where the kernel is zero; same shape and dtype.
 
     Raises:
+        TypeError: if `distance` is not a floating-point tensor.
         ValueError: if the kernel is unknown.
 
     Source: Silverman 1986, table 3.1, for the Gaussian, Epanechnikov and triangular kernels.
@@ -43,6 +44,9 @@ def log_kernel(
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
+    if not isinstance(distance, Tensor) or not distance.is_floating_point():
+        kind = distance.dtype if isinstance(distance, Tensor) else type(distance).__name__
+        raise TypeError(f"distance must be a floating-point tensor, got {kind}")
     return KERNELS[kernel](distance)
 
 
@@ -51,12 +55,13 @@ def _log_within(inside: Tensor, height: Tensor) -> Tensor:
     return torch.where(inside, height, 1.0).log().masked_fill(~inside, -torch.inf)
 
 
+# A flat kernel is 0 * u: its bandwidth then has a gradient, of zero, and a training loop runs.
 KERNELS = {
     "gaussian": lambda u: -u.square() / 2,
     "epanechnikov": lambda u: _log_within(u < 1, 1 - u.square()),
     "triangular": lambda u: _log_within(u < 1, 1 - u),
-    "boxcar": lambda u: torch.zeros_like(u).masked_fill(u > 1, -torch.inf),
-    "constant": torch.zeros_like,
+    "boxcar": lambda u: (0 * u).masked_fill(u > 1, -torch.inf),
+    "constant": lambda u: 0 * u,
 }
 
 

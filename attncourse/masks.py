@@ -37,7 +37,7 @@ def masked_softmax(
 ) -> Float[Tensor, "*shape"]:
     r"""Softmax over the allowed entries; the others get exactly zero (chapter 03, eq. 3.5).
 
-    $$w_i = \frac{m_i\, e^{s_i}}{\sum_j m_j\, e^{s_j}}, \qquad m_i \in \{0, 1\}$$
+    $$\alpha_i = \frac{m_i\, e^{s_i}}{\sum_j m_j\, e^{s_j}}, \qquad m_i \in \{0, 1\}$$
 
     Args:
         scores: any shape with at least one axis. A score of minus infinity counts as masked.

@@ -37,7 +37,7 @@ def device(name: str | None = None) -> torch.device:
     return chosen
 
 
-def seed_everything(seed: int) -> torch.Generator:
+def seed_everything(seed: int | np.integer) -> torch.Generator:
     """Seed Python, NumPy and PyTorch, and return a generator with the same seed (every chapter).
 
     Code of the course draws from the generator it is given; the global seeds are for libraries

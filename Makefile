@@ -1,0 +1,73 @@
+# `make book` and `make test` are all that a newcomer needs. The other targets:
+# see `make help`. Python 3.11 or later; PYTHON names another, VENV another folder.
+
+PYTHON ?= python3
+VENV ?= .venv
+CHAPTER ?=
+REPO ?=
+PORT ?= 8000
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+# The steps of `make test` follow one another, also under -j: each wants both cores.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: book test test-portable unit chapters browser execute serve lint stamp clean help
+
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY := $(VENV)/.installed
+HTML := _build/html
+NOTEBOOKS = $(wildcard chapters/$(CHAPTER)*.ipynb)
+TWO_WORKERS := -n 2 -q
+
+# Torch's threads otherwise spin while they wait, and starve each other on few cores.
+export OMP_WAIT_POLICY := passive
+export PYTHONUTF8 := 1
+
+book: $(READY) ## build the book and its offline zip, warnings being errors
+	rm -rf _build # a second build would not repeat the warnings of the first
+	$(BIN)/jupyter-book build . -q -W -n --keep-going
+	$(BIN)/python -m tools.zip_book
+	@echo "The book: $(CURDIR)/$(HTML)/index.html"
+
+test: lint unit chapters book browser ## everything: lint, tests, chapters, the strict build, browser
+	@echo "All tests passed."
+
+unit: $(READY) ## the package's tests and its docstring examples
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO_WORKERS) -m "not browser"
+
+chapters: $(READY) ## run the notebooks (or CHAPTER=02) again and compare every output
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO_WORKERS) --dist loadfile \
+		--nbval --nbval-current-env -o addopts= $(NOTEBOOKS)
+
+browser: ## open every page of the built book in a browser
+	$(BIN)/python -m pytest -q -m browser tests/browser
+
+test-portable: ## the chapters again, as on a processor without vector instructions
+	ATEN_CPU_CAPABILITY=default $(MAKE) chapters
+
+execute: $(READY) ## run the notebooks (or CHAPTER=02) and store their outputs
+	$(BIN)/python -m tools.execute $(NOTEBOOKS)
+
+serve: book ## serve the book on localhost (PORT=8000)
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)
+
+lint: $(READY) ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+stamp: $(READY) ## write the address and the version into all files (a fork: REPO=owner/name)
+	$(BIN)/python -m tools.stamp $(REPO)
+
+clean: ## remove what was built; the virtual environment stays
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+# Installed again only when a list of requirements changes.
+$(READY): requirements.txt requirements-nodeps.txt pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps -r requirements-nodeps.txt -e .
+	@touch $@

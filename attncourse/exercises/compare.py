@@ -1,0 +1,59 @@
+"""Comparing a student's results with the reference's (every chapter)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from attncourse.exercises.probe import Outcome
+
+# How far a result may be from the reference, which runs in float64: absolute and relative.
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
+
+
+def double(value: object) -> object:
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def close(got: object, wanted: Tensor, tolerance: float) -> bool:
+    if not isinstance(got, Tensor) or got.shape != wanted.shape or got.device != wanted.device:
+        return False
+    got, wanted = got.detach(), wanted.detach()
+    if not (got.is_floating_point() and wanted.is_floating_point()):
+        return got.dtype == wanted.dtype and torch.equal(got, wanted)
+    return torch.allclose(
+        got.double(), wanted.double(), rtol=tolerance, atol=tolerance, equal_nan=True
+    )
+
+
+def same(one: Outcome, other: Outcome, tolerance: float) -> bool:
+    """Whether two functions did the same: gave the same, or failed alike."""
+    if one.error is not None or other.error is not None:
+        return (
+            one.error is not None
+            and other.error is not None
+            and type(one.error) is type(other.error)
+            and one.complaint == other.complaint
+        )
+    if not isinstance(one.value, Tensor) or not isinstance(other.value, Tensor):
+        return type(one.value) is type(other.value)
+    return one.value.dtype == other.value.dtype and close(one.value, other.value, tolerance)
+
+
+def gradient(function: Callable, arguments: tuple) -> list[Tensor | None] | None:
+    """The gradients at the floating-point arguments, in order; None if there is nothing to
+    differentiate. The result is weighted with different numbers, lest a row's sum be constant."""
+    leaves = [
+        a.detach().clone().requires_grad_()
+        if isinstance(a, Tensor) and a.is_floating_point()
+        else a
+        for a in arguments
+    ]
+    value = function(tuple(leaves))
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        return None
+    weights = torch.arange(value.numel(), dtype=value.dtype).reshape(value.shape) % 5 - 1.5
+    (value * weights).sum().backward()
+    return [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves]

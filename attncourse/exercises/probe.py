@@ -1,0 +1,177 @@
+"""Running a student's function (every chapter): whatever it does, an outcome comes back."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import linecache
+import random
+import re
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+SECONDS = 10.0  # of computing, for all of a check's calls together
+
+
+class Endless(BaseException):
+    """The function has computed for too long. Not an `Exception`, so that no student's
+    `except Exception` catches it."""
+
+
+@dataclass
+class Outcome:
+    """What one call gave: a value, or an error and the line of the function that raised it."""
+
+    value: object = None
+    error: BaseException | None = None
+    line: str = ""
+    mutated: str = ""  # the name of the argument that the call changed
+
+    @property
+    def complaint(self) -> str:
+        """The error's type and first line, without anything that changes from run to run."""
+        first = (str(self.error).strip().splitlines() or [""])[0]
+        first = re.sub(r" at 0x[0-9a-fA-F]+", "", first)
+        if len(first) > 200:
+            first = first[:197] + "..."
+        kind = type(self.error).__name__
+        return f"{kind}: {first}" if first else kind
+
+
+class Probe:
+    """Calls a function on copies of its arguments, quietly, and remembers whether it printed."""
+
+    def __init__(self, function: Callable, names: tuple[str, ...] = ()):
+        self.function, self.names = function, names
+        self.printed = False
+
+    def __call__(self, arguments: tuple) -> Outcome:
+        """Call it, and see whether it changed what it was given."""
+        given = tuple(_copy(a) for a in arguments)
+        outcome = self.quietly(given)
+        for name, before, after in zip(self.names, arguments, given, strict=False):
+            if isinstance(before, Tensor) and not _equal(before, after):
+                outcome.mutated = name
+                break
+        return outcome
+
+    def quietly(self, arguments: tuple) -> Outcome:
+        """Call it on these very arguments; what it prints or warns of is dropped."""
+        outcome, sink = Outcome(), _Sink()
+        try:
+            with redirect_stdout(sink), redirect_stderr(sink), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                outcome.value = self.function(*arguments)
+        except (Exception, SystemExit) as error:
+            outcome.error, outcome.line = error, _line(self.function, error)
+        self.printed |= sink.used
+        return outcome
+
+    def operations(self, arguments: tuple) -> int:
+        """Count the calls of torch that one call of the function makes."""
+        given = tuple(_copy(a) for a in arguments)
+        with _Count() as count:
+            self.quietly(given)
+        return count.calls
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Leave the random states as they were, and stop what computes for too long."""
+    states = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices), torch.enable_grad(), _time_limit(SECONDS):
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    # Signals reach the main thread only, and Windows has no such timer: there nothing is stopped.
+    # The timer counts the time spent computing, so a busy machine does not make a function late,
+    # and timers of wall time, which test runners use, stay as they are.
+    if not hasattr(signal, "setitimer") or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+
+    def stop(signum, frame):
+        raise Endless
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    # Again every second, in case the function catches even this.
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+class _Sink(io.TextIOBase):
+    used = False
+
+    def write(self, text: str) -> int:
+        self.used = True
+        return len(text)
+
+
+class _Count(TorchFunctionMode):
+    calls = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.calls += 1
+        return function(*args, **(kwargs or {}))
+
+
+def _copy(value: object) -> object:
+    if not isinstance(value, Tensor):
+        return value
+    # clone() would lay out an expanded or strided tensor anew.
+    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
+    if 0 in value.stride():
+        return value.clone()
+    return copy.copy_(value)
+
+
+def _equal(before: Tensor, after: Tensor) -> bool:
+    try:
+        return before.shape == after.shape and torch.equal(before, after)
+    except RuntimeError:
+        return False
+
+
+def code_of(function: Callable) -> object | None:
+    """The code object behind a function, a method, a partial or a module, if there is one."""
+    if isinstance(function, torch.nn.Module):
+        function = function.forward
+    function = inspect.unwrap(getattr(function, "func", function))
+    return getattr(getattr(function, "__func__", function), "__code__", None)
+
+
+def _line(function: Callable, error: BaseException) -> str:
+    """Say where in the student's own function an error arose: 'line 3, `weights = ...`'."""
+    code, trace, number = code_of(function), error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code is code:
+            number = trace.tb_lineno
+        trace = trace.tb_next
+    if number is None:
+        return ""
+    text = linecache.getline(code.co_filename, number).strip()
+    text = text if len(text) <= 80 else text[:77] + "..."
+    where = f"line {number - code.co_firstlineno + 1} of your function"
+    return f"{where}, `{text}`" if text else where

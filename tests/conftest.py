@@ -1,0 +1,89 @@
+"""What all tests share.
+
+Shapes in the annotations of `attncourse` are checked in every test: jaxtyping's import hook is
+installed here, before anything imports the package. It would speak before our own checks do, so
+tests of bad input ask for `own_errors`, which silences it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import types
+import warnings
+
+# Both are read when torch is imported: waiting threads must not spin, and parallel test workers
+# take one thread each.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+import hypothesis
+import jaxtyping
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+# --doctest-modules would otherwise look for examples in these, and trip over two of one name.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
+jaxtyping.install_import_hook("attncourse", "beartype.beartype")
+matplotlib.use("Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
+# The same cases in every run with CI set, so that what fails there fails here too.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def same_seed():
+    """Start every test from the same random state."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def own_errors():
+    """Switch the shape hook off, so that a test of bad input sees the package's own error."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def fresh_compiler(own_errors):
+    """Let a test compile: without the shape hook, whose wrappers the compiler cannot read, and
+    without the versions compiled in earlier tests, which count towards its limit."""
+    torch.compiler.reset()
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request) -> torch.device:
+    """Each device that a test should run on."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def d2l():
+    """Dive into Deep Learning's `d2l.torch` (Zhang et al. 2023), an independent reference."""
+    # d2l imports torchvision, which it neither declares nor needs for what we compare with. An
+    # empty module stands in for it where there is none; nothing else in the tests may do so.
+    try:
+        import torchvision  # noqa: F401
+    except ImportError:
+        stand_in = types.ModuleType("torchvision")
+        stand_in.transforms = types.ModuleType("torchvision.transforms")
+        sys.modules.setdefault("torchvision", stand_in)
+        sys.modules.setdefault("torchvision.transforms", stand_in.transforms)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its imports warn; that is not ours to mend
+        from d2l import torch as d2l_torch
+    return d2l_torch

@@ -1,0 +1,191 @@
+"""The numbers of `chapters/common_mistakes.md`, asserted, and the tests that it names, found."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from attncourse import (
+    DotProductScore,
+    NadarayaWatson,
+    attend,
+    attention_weights,
+    causal_mask,
+    masked_softmax,
+    padding_mask,
+)
+from attncourse.kernels import log_kernel
+
+TESTS = Path(__file__).resolve().parent
+PAGE = TESTS.parent / "chapters" / "common_mistakes.md"
+tensor = torch.tensor
+
+
+def approx(*numbers: float, to: float = 0.005) -> object:
+    return pytest.approx(list(numbers), abs=to)
+
+
+def test_every_test_that_the_page_names_exists():
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    named = re.findall(r'`(test_\w+\.py)`: ("[^"]+"(?:, "[^"]+")*)', page)
+    assert len(named) > 10
+    for file, sentences in named:
+        code = (TESTS / file).read_text(encoding="utf-8")
+        for sentence in re.findall(r'"([^"]+)"', sentences):
+            name = "test_" + re.sub(r"\W+", "_", sentence.lower())
+            assert re.search(rf"def {name}\b", code), f"{file} has no {name}"
+
+
+def test_a_sum_of_a_query_part_and_a_key_part_does_not_see_the_query():
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(n, 3, generator=generator, dtype=torch.float64) for n in (2, 5))
+    parts = torch.randn(2, 3, generator=generator, dtype=torch.float64)
+    weights = (query @ parts[0][:, None] + (key @ parts[1])[None]).softmax(-1)  # (query, key)
+    assert (weights[0] - weights[1]).abs().max() < 1e-12
+
+
+def test_a_long_key_beats_the_query_itself():
+    key = tensor([[1.0, 0.0], [3.0, 3.0]])
+    weights = attention_weights(tensor([[1.0, 0.0]]), key, score=DotProductScore())
+    assert weights[0].tolist() == approx(0.12, 0.88)
+    assert F.cosine_similarity(key[:1], key[1:]).item() == pytest.approx(math.cos(math.pi / 4))
+
+
+def test_doubling_every_pair_changes_nothing():
+    query, key, value = torch.randn(2, 3), torch.randn(5, 3), torch.randn(5, 7)
+    doubled = attend(query, key.repeat(2, 1), value.repeat(2, 1))
+    torch.testing.assert_close(doubled, attend(query, key, value))
+
+
+def test_an_index_gone_wrong_makes_every_weight_equal():
+    kernel = log_kernel(tensor([0.0, 1.0, 2.0])).exp()
+    assert (kernel / (3 * kernel)).tolist() == approx(*[1 / 3] * 3)
+
+
+def test_a_softmax_of_the_kernel_is_nearly_flat():
+    weights = log_kernel(tensor([0.0, 1e3])).exp().softmax(0)
+    assert (weights[0] / weights[1]).item() == pytest.approx(math.e)
+
+
+def test_half_way_the_triangle_is_lower_than_the_parabola():
+    half = tensor(0.5)
+    assert log_kernel(half, "triangular").exp().item() == pytest.approx(0.5)
+    assert log_kernel(half, "epanechnikov").exp().item() == pytest.approx(0.75)
+
+
+def test_with_unequal_keys_kernel_and_dot_product_choose_differently():
+    query, key = tensor([[1.0, 0.0]]), tensor([[1.0, 0.0], [3.0, 0.0]])
+    near = attention_weights(query, key, score=NadarayaWatson().score)
+    long = attention_weights(query, key, score=DotProductScore())
+    assert near[0].tolist() == approx(0.88, 0.12)
+    assert long[0].tolist() == approx(0.12, 0.88)
+
+
+def test_out_of_reach_there_is_nothing_to_average():
+    points = tensor([[0.0], [1.0]])
+    assert NadarayaWatson("epanechnikov")(tensor([[9.0]]), points, points).item() == 0
+
+
+def test_the_softmax_of_the_formula_overflows():
+    huge = tensor([1000.0, 1001.0])
+    assert (huge.exp() / huge.exp().sum()).isnan().all()
+    assert huge.softmax(0).tolist() == approx(0.27, 0.73)
+    assert tensor([88.0, 89.0]).exp().isinf().tolist() == [False, True]
+    assert tensor([11.0, 12.0]).half().exp().isinf().tolist() == [False, True]
+
+
+def test_over_the_wrong_axis_rows_do_not_sum_to_one():
+    assert torch.zeros(2, 4).softmax(0).sum(-1).tolist() == [2, 2]
+
+
+def test_softmax_sees_differences_only():
+    assert torch.full((4,), -100.0).softmax(0).tolist() == [0.25] * 4
+
+
+def test_the_jacobian_of_a_saturated_softmax_is_nearly_zero():
+    weights = tensor([0.0, 20.0], dtype=torch.float64).softmax(0)
+    jacobian = weights.diag() - weights.outer(weights)
+    assert 2.0e-9 < jacobian.abs().max() < 2.1e-9
+
+
+def test_the_wrong_root_makes_scores_too_small():
+    assert math.sqrt(512) == pytest.approx(22.6, abs=0.05)
+    assert math.sqrt(64) / math.sqrt(512) == pytest.approx(0.35, abs=0.005)
+    assert math.sqrt(512) / math.sqrt(64) == pytest.approx(2.83, abs=0.005)
+
+
+def test_a_cosine_gives_the_best_of_ten_less_than_half():
+    scores = F.one_hot(tensor(0), 10) * 2.0 - 1.0  # one cosine of 1, nine of -1
+    assert scores.softmax(0).amax().item() == pytest.approx(0.45, abs=0.005)
+    assert math.log(9 * 9) == pytest.approx(4.4, abs=0.05)
+
+
+def test_a_view_deals_the_numbers_of_one_token_to_others():
+    tokens = torch.arange(5)[:, None].expand(5, 8).contiguous()
+    assert tokens.view(5, 2, 4).transpose(0, 1)[1, :, 0].tolist() == [0, 1, 2, 3, 4]
+    assert tokens.view(2, 5, 4)[1, :, 0].tolist() == [2, 3, 3, 4, 4]
+
+
+def test_a_mask_after_the_softmax_leaves_next_to_nothing():
+    scores, mask = tensor([1.0, 1.0, 9.0]), tensor([True, True, False])
+    assert (scores.softmax(0) * mask).sum().item() == pytest.approx(0.0007, abs=5e-5)
+    assert masked_softmax(scores, mask).tolist() == [0.5, 0.5, 0]
+
+
+def test_the_other_polarity_reads_only_the_padding():
+    query, key = torch.zeros(1, 1, 2), torch.zeros(1, 5, 2)
+    mask = padding_mask(tensor([3]), 5)[:, None]
+    assert attention_weights(query, key, mask)[0, 0].tolist() == approx(*[1 / 3] * 3, 0, 0)
+    assert attention_weights(query, key, ~mask)[0, 0].tolist() == [0, 0, 0, 0.5, 0.5]
+    assert attention_weights(query, key)[0, 0].tolist() == approx(*[0.2] * 5)
+
+
+def test_pytorchs_multihead_attention_ignores_where_true():
+    layer, x = torch.nn.MultiheadAttention(2, 1, batch_first=True), torch.randn(1, 5, 2)
+    weights = layer(x, x, x, key_padding_mask=padding_mask(tensor([3]), 5))[1]
+    assert (weights[0, 0] > 0).tolist() == [False, False, False, True, True]
+
+
+def test_neither_a_large_number_nor_infinity_makes_an_empty_row():
+    assert torch.full((4,), -1e9).softmax(0).tolist() == [0.25] * 4
+    assert torch.full((4,), -torch.inf).softmax(0).isnan().all()
+    assert tensor(-1e9).half().isinf()
+    with pytest.raises(RuntimeError, match="overflow"):
+        torch.zeros(4, dtype=torch.float16).masked_fill(torch.ones(4, dtype=torch.bool), -1e9)
+
+
+def test_a_weight_of_zero_does_not_silence_infinity():
+    weights, value = tensor([[1.0, 0.0]]), tensor([[1.0], [torch.inf]])
+    assert (weights @ value).isnan().all()
+
+
+def test_pytorchs_causal_flag_is_aligned_at_the_start():
+    query, key, value = torch.zeros(1, 2, 1), torch.zeros(1, 3, 1), torch.eye(3)[None]
+    start = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    assert start[0, 1].tolist() == approx(0.5, 0.5, 0)
+    end = attend(query, key, value, causal_mask(2, 3))
+    assert end[0, 1].tolist() == approx(*[1 / 3] * 3)
+
+
+def test_pytorch_stretches_a_batch_in_silence():
+    query, key = torch.zeros(1, 2, 3), torch.zeros(8, 5, 3)
+    assert F.scaled_dot_product_attention(query, key, key).shape == (8, 2, 3)
+
+
+def test_a_view_that_fits_by_luck_gives_weights_of_one():
+    layer = torch.nn.Linear(64, 1)
+    lucky = torch.randn(2, 64, 8, 8).flatten(2)  # 64 channels, 64 positions
+    assert (layer(lucky).softmax(dim=2) == 1).all()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        layer(torch.randn(2, 64, 9, 9).flatten(2))
+
+
+def test_dropped_weights_sum_to_one_only_on_average():
+    weights = attention_weights(torch.zeros(4000, 1), torch.zeros(4, 1), dropout=0.5)
+    assert weights.sum(-1).unique().tolist() == [0, 0.5, 1, 1.5, 2]
+    assert weights.sum(-1).mean().item() == pytest.approx(1, abs=0.05)

@@ -1,0 +1,83 @@
+"""Sphinx extension: what the book needs and no setting gives.
+
+Docstrings may be written as plainly as the chapters. They are read in a terminal far more often
+than on a page, so maths stands between dollars, code between single backticks, and what a
+function returns in a sentence. Sphinx expects reStructuredText; this turns the one into the other.
+
+Citations are marked up as the list items that they are, for readers who listen to the page.
+
+A page of source leads back to the documentation of each name, whether that is filed under the
+package or under its module; Sphinx assumes one of the two for all names of a module.
+"""
+
+from __future__ import annotations
+
+import re
+
+DISPLAY_MATHS = re.compile(r"^( *)\$\$(.+?)\$\$ *$", re.MULTILINE | re.DOTALL)
+INLINE_MATHS = re.compile(r"(?<![\\$\w`])\$([^$`]+?)\$(?![\w$])")
+INLINE_CODE = re.compile(r"(?<![`:\w\\])`([^`]+)`(?![`_\w])")
+
+
+def _directive(found: re.Match) -> str:
+    indent, formula = found.groups()
+    lines = ["", ".. math::", "", *("    " + line.strip() for line in formula.strip().split("\n"))]
+    return "\n".join((indent + line).rstrip() for line in [*lines, ""])
+
+
+def keep_returns_whole(lines: list[str]) -> list[str]:
+    """Mark the first line of a Returns section, or its text up to a colon would become a type."""
+    marked = list(lines)
+    for number, line in enumerate(lines[:-1]):
+        if line.strip() in {"Returns:", "Yields:"}:
+            text = lines[number + 1]
+            marked[number + 1] = text[: len(text) - len(text.lstrip())] + ": " + text.lstrip()
+    return marked
+
+
+def as_restructured_text(lines: list[str]) -> list[str]:
+    """Return the lines with dollar maths and backticked code as directives and roles."""
+    text = "\n".join(lines)
+    text = INLINE_CODE.sub(lambda found: "``" + " ".join(found[1].split()) + "``", text)
+    text = DISPLAY_MATHS.sub(_directive, text)
+    text = INLINE_MATHS.sub(lambda found: f":math:`{' '.join(found[1].split())}`", text)
+    return text.split("\n")
+
+
+def before_napoleon(app, what, name, obj, options, lines):
+    lines[:] = keep_returns_whole(lines)
+
+
+def after_napoleon(app, what, name, obj, options, lines):
+    lines[:] = as_restructured_text(lines)
+
+
+def mark_citations(app, pagename, templatename, context, doctree):
+    """Replace a role that docutils sets within a list, where only list items may stand."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def lead_back(app, pagename, templatename, context, doctree):
+    """Correct the links from a page of source to the names documented elsewhere."""
+    if not pagename.startswith("_modules/"):
+        return
+    documented = app.env.get_domain("py").objects
+
+    def correct(found: re.Match) -> str:
+        name = found[1]
+        if name not in documented:
+            ending = "." + name.removeprefix("attncourse.")
+            name = next((full for full in documented if full.endswith(ending)), name)
+        return f'#{name}"'
+
+    context["body"] = re.sub(r'#(attncourse\.[\w.]+)"', correct, context["body"])
+
+
+def setup(app):
+    # Around napoleon, which reads the sections at priority 500.
+    app.connect("autodoc-process-docstring", before_napoleon, priority=400)
+    app.connect("autodoc-process-docstring", after_napoleon, priority=600)
+    app.connect("html-page-context", mark_citations)
+    app.connect("html-page-context", lead_back)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

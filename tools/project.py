@@ -1,0 +1,52 @@
+"""The project's facts, each read from its one place: the address from `_config.yml`, the version
+from `pyproject.toml`; and what follows from them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "_build" / "html"
+ZIP_NAME = "attncourse-book.zip"
+
+
+def _find(pattern: str, path: Path) -> str:
+    found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{path} has no line that matches {pattern}")
+    return found[1]
+
+
+def repository(root: Path = ROOT) -> str:
+    """Return the repository as owner/name."""
+    return _find(r"^  url: https://github\.com/([\w.-]+/[\w.-]+)$", root / "_config.yml")
+
+
+def version(root: Path = ROOT) -> str:
+    """Return the version that a release carries and the notebooks install."""
+    return _find(r'^version = "(.+)"$', root / "pyproject.toml")
+
+
+def pages_url(repository: str) -> str:
+    """Return where GitHub Pages serves the book of a repository."""
+    owner, name = repository.split("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
+def bootstrap_source(root: Path = ROOT) -> str:
+    """Return the first code cell of every notebook: on Colab it installs the package."""
+    return (
+        "import importlib.util\n\n"
+        'if importlib.util.find_spec("attncourse") is None:\n'
+        f'    %pip install -q "attncourse @ git+https://github.com/{repository(root)}'
+        f'@v{version(root)}"'
+    )
+
+
+def colab_url(notebook: str, root: Path = ROOT) -> str:
+    """Return the address that opens a notebook of `chapters/` on Colab."""
+    return (
+        f"https://colab.research.google.com/github/{repository(root)}/blob/main/chapters/{notebook}"
+    )
