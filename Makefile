@@ -47,7 +47,7 @@ test-portable: ## the chapters again, as on a processor without vector instructi
 	ATEN_CPU_CAPABILITY=default $(MAKE) chapters
 
 execute: $(READY) ## run the notebooks (or CHAPTER=02) and store their outputs
-	$(BIN)/python -m tools.execute $(NOTEBOOKS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.execute $(NOTEBOOKS)
 
 serve: book ## serve the book on localhost (PORT=8000)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)

@@ -187,8 +187,12 @@ class AttentionMaps(Mapping):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __contains__(self, name: object) -> bool:
+        return bool(self._calls.get(name))
+
     def __repr__(self) -> str:
-        return f"AttentionMaps({ {name: tuple(self[name].shape) for name in self} })"
+        shapes = {name: [tuple(_as_map(call).shape) for call in self._calls[name]] for name in self}
+        return f"AttentionMaps({shapes})"
 
 
 @contextmanager
@@ -212,11 +216,11 @@ def record_attention(module: nn.Module) -> Iterator[AttentionMaps]:
 
     Example:
         >>> from attncourse import NadarayaWatson
-        >>> x = torch.arange(3.0)[:, None]
-        >>> with record_attention(NadarayaWatson()) as maps:
-        ...     _ = NadarayaWatson()(x, x, x)  # another module: not recorded
-        >>> len(maps)
-        0
+        >>> layer, hours = NadarayaWatson(), torch.arange(3.0)[:, None]
+        >>> with record_attention(layer) as maps:
+        ...     _ = layer(hours[:2], hours, hours)
+        >>> maps[""].shape
+        torch.Size([1, 1, 2, 3])
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")

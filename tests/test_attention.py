@@ -718,6 +718,9 @@ def test_calls_of_different_batches_are_not_joined_in_silence():
         ValueError, "batch", f"(2, 1, {QUERIES}, {QUERIES})", f"(3, 1, {QUERIES}, {QUERIES})"
     ):
         maps[""]
+    assert "" in maps
+    assert "other" not in maps
+    assert repr(maps).count(f"1, {QUERIES}, {QUERIES})") == 2
 
 
 def test_blocks_nest():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 import zipfile
 import zlib
 from pathlib import Path
@@ -159,6 +160,25 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(tmp_path):
 def test_the_readme_shows_the_two_commands_first():
     first = re.search(r"```bash\n(.*?)```", read("README.md"), re.DOTALL)[1]
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make book", "make test"]
+
+
+def test_the_example_in_the_readme_runs():
+    code = re.search(r" *```python\n(.*?)```", read("README.md"), re.DOTALL)[1]
+    names: dict = {}
+    exec(textwrap.dedent(code), names)
+    assert names["output"].shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob(".github/workflows/*.yml")], ids=lambda p: p.stem)
+def test_workflows_ask_for_no_more_rights_than_they_need(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "concurrency" in workflow
+    for job in workflow["jobs"].values():
+        assert "timeout-minutes" in job
+        assert set(job.get("permissions", {})) <= {"pages", "id-token"}
+        for step in job["steps"]:
+            assert re.search(r"@v\d+$", step.get("uses", "@v1")), step
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

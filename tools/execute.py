@@ -38,6 +38,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, timeout: int = 600) -
         timeout=timeout,
         kernel_name="python3",
         record_timing=False,
+        # Not its warning that it listens on this machine's own address.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     ).execute()
 

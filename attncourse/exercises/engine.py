@@ -41,7 +41,7 @@ class Verdict:
         return self.passed
 
     def __repr__(self) -> str:
-        return self.message
+        return show.wrapped(self.message)
 
 
 def judge(exercise: Exercise, function: object) -> Verdict:

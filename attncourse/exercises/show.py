@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from attncourse.exercises.exercise import Exercise
 
 PRINTABLE = 24  # numbers of one tensor
+COLUMNS = 76  # what the book shows of a line without scrolling
 
 
 class Text(str):
@@ -19,6 +21,16 @@ class Text(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def wrapped(text: str) -> str:
+    """Break long lines at spaces; what goes over is indented below its line."""
+    lines = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        fill = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+        lines.append(textwrap.fill(line, COLUMNS, **fill))
+    return "\n".join(lines)
 
 
 def number(value: bool | int | float) -> str:

@@ -7,6 +7,7 @@ import zipfile
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -215,7 +216,7 @@ def dead_ends(book: Path, name: str) -> list[str]:
         if urlsplit(link).scheme or link.startswith(("//", "/")) or link in {"", "#"}:
             continue
         address, anchor = urldefrag(urljoin(here, link))
-        path = Path(unquote(urlsplit(address).path))
+        path = Path(url2pathname(urlsplit(address).path))
         if not path.exists():
             found.append(f"{link}: no such file")
         elif anchor and path.suffix == ".html" and unquote(anchor) not in anchors(path):
