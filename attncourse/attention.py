@@ -59,8 +59,8 @@ def attend(
         TypeError: if a tensor is not floating point, dtypes differ, the mask is not boolean, or the
             score cannot be called.
         ValueError: if leading axes, lengths, widths or devices disagree, the mask does not
-            broadcast, `dropout` lies outside [0, 1), `scale` comes with another score, or the
-            score gives another shape than (..., query, key).
+            broadcast, `dropout` lies outside [0, 1), `scale` is not finite or comes with another
+            score, or the score gives another shape than (..., query, key).
 
     Source: Vaswani et al. 2017, section 3.2.1, equation 1. The paper has one width d_k and no
     rule for a query without keys.
@@ -71,12 +71,13 @@ def attend(
         >>> attend(torch.tensor([[0.0, 0.0]]), key, value)
         tensor([[15.]])
     """
-    _require_inputs(query, key, mask, score, scale, dropout)
+    _require_inputs(query, key, mask, causal, score, scale, dropout)
     _require_value(query, key, value)
     if score is not None and type(score) is not ScaledDotProductScore:
         weights = attention_weights(query, key, mask, causal=causal, score=score, dropout=dropout)
         return weights @ value
-    if causal and (mask is not None or query.shape[-2] != key.shape[-2]):
+    flag_fails = scale is not None and scale <= 0  # it scales minus infinity as well: NaN
+    if causal and (mask is not None or query.shape[-2] != key.shape[-2] or flag_fails):
         # The kernel's own flag aligns the starts, not the ends, and admits no mask beside it.
         mask, causal = _with_causal(mask, query, key), False
     if mask is not None and mask.dim() < 2:
@@ -115,13 +116,14 @@ def attention_weights(
         tensor([[1.0000, 0.0000],
                 [0.5000, 0.5000]])
     """
-    _require_inputs(query, key, mask, score, scale, dropout)
+    _require_inputs(query, key, mask, causal, score, scale, dropout)
     if score is not None:
         scores = score(query, key)
         wanted = (*query.shape[:-1], key.shape[-2])
         if not isinstance(scores, Tensor) or scores.shape != wanted:
             gave = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise ValueError(f"score gave {gave}, wanted (..., query, key) {wanted}")
+        require_same_kind("scores", query, scores)
     else:
         if scale is None:
             scale = 1 / math.sqrt(max(query.shape[-1], 1))
@@ -159,6 +161,10 @@ class AttentionLayer(nn.Module):
         for calls in self._recordings:
             calls.append(weights.detach())
         return weights @ value
+
+    def __getstate__(self) -> dict:
+        # A copy made inside a recording block does not record: nothing would ever end it.
+        return {name: held for name, held in self.__dict__.items() if name != "_recordings"}
 
 
 class AttentionMaps(Mapping):
@@ -201,7 +207,8 @@ def record_attention(module: nn.Module) -> Iterator[AttentionMaps]:
 
     The weights are those of the passes that run inside the block, masks and dropout included,
     and the outputs are computed from them. Afterwards, also after an exception, the fused kernel
-    runs again. Blocks may nest.
+    runs again. Blocks may nest. Compiled code runs uncompiled while a block is open. A layer
+    under activation checkpointing runs twice, so it is recorded twice.
 
     Args:
         module: a module that is, or contains, an `AttentionLayer`; compiled or not.
@@ -242,6 +249,8 @@ def record_attention(module: nn.Module) -> Iterator[AttentionMaps]:
     finally:
         for name, layer in layers.items():
             layer._recordings = tuple(c for c in layer._recordings if c is not calls[name])
+            if not layer._recordings:  # as before, or compiled code would be compiled again
+                del layer._recordings
 
 
 def _as_map(weights: Tensor) -> Tensor:
@@ -260,7 +269,7 @@ def _with_causal(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | No
     return causal if mask is None else mask & causal
 
 
-def _require_inputs(query, key, mask, score, scale, dropout) -> None:
+def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
     require_pair(query, key)
     if score is not None and (not callable(score) or isinstance(score, type)):
         raise TypeError(
@@ -274,10 +283,26 @@ def _require_inputs(query, key, mask, score, scale, dropout) -> None:
         )
     if mask is not None:
         require_mask(mask, torch.Size((*query.shape[:-1], key.shape[-2])))
-    if score is not None and scale is not None:
-        raise ValueError(f"scale belongs to the scaled dot product, got scale={scale} and a score")
+        if mask.device != query.device:
+            raise ValueError(f"query and mask disagree in device: {query.device} and {mask.device}")
+    if not isinstance(causal, bool):
+        kind = type(causal).__name__
+        raise TypeError(f"causal must be True or False, got {kind}; a mask goes to mask=")
+    if scale is not None:
+        _require_scale(scale, score)
+    if not isinstance(dropout, (int, float)):
+        raise TypeError(f"dropout must be a number, got {type(dropout).__name__}")
     if dropout and not 0 <= dropout < 1:
         raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+
+
+def _require_scale(scale: float, score: Score | None) -> None:
+    if score is not None:
+        raise ValueError(f"scale belongs to the scaled dot product, got scale={scale} and a score")
+    if not isinstance(scale, (int, float)):
+        raise TypeError(f"scale must be a number, got {type(scale).__name__}")
+    if not math.isfinite(scale):
+        raise ValueError(f"scale must be finite, got {scale}")
 
 
 def _require_value(query: Tensor, key: Tensor, value: Tensor) -> None:

@@ -131,9 +131,9 @@ def bands(ax: Axes, x: Tensor, samples: Tensor, *, label: str, colour: str | Non
             "samples must be (repetition, point) with a point for each x, "
             f"got {tuple(samples.shape)} and x {tuple(x.shape)}"
         )
-    quarters = torch.tensor([0.25, 0.5, 0.75], dtype=samples.dtype)
-    low, middle, high = samples.detach().cpu().quantile(quarters, dim=0).numpy()
-    x = x.detach().cpu().numpy()
+    quarters = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    low, middle, high = samples.detach().cpu().double().quantile(quarters, dim=0).numpy()
+    x = x.detach().cpu().double().numpy()
     (line,) = ax.plot(x, middle, label=label, color=colour)
     ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
 
@@ -161,15 +161,17 @@ def spotlight(ax: Axes, image: Tensor, weights: Tensor, title: str = "") -> None
     if (
         image.dim() != 3
         or weights.dim() != 2
+        or weights.numel() == 0
         or any(side % patches for side, patches in zip(image.shape[:2], weights.shape, strict=True))
     ):
         raise ValueError(
             f"weights {tuple(weights.shape)} must divide the image {tuple(image.shape)} in patches"
         )
     patch = [side // patches for side, patches in zip(image.shape[:2], weights.shape, strict=True)]
-    light = (weights / weights.max()).sqrt()  # the root shows small weights too
+    image, weights = image.detach().cpu().double(), weights.detach().cpu().double()
+    light = (weights / weights.max().clamp(min=1e-12)).sqrt()  # the root shows small weights too
     light = light.repeat_interleave(patch[0], 0).repeat_interleave(patch[1], 1)
-    ax.imshow((image * (0.25 + 0.75 * light[..., None])).detach().cpu().numpy())
+    ax.imshow((image * (0.25 + 0.75 * light[..., None])).numpy())
     ax.set(title=title, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 

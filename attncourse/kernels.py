@@ -42,8 +42,7 @@ def log_kernel(
         >>> log_kernel(torch.tensor([0.0, 0.5, 2.0]), "triangular").exp()
         tensor([1.0000, 0.5000, 0.0000])
     """
-    if kernel not in KERNELS:
-        raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
+    _require_kernel(kernel)
     if not isinstance(distance, Tensor) or not distance.is_floating_point():
         kind = distance.dtype if isinstance(distance, Tensor) else type(distance).__name__
         raise TypeError(f"distance must be a floating-point tensor, got {kind}")
@@ -65,6 +64,11 @@ KERNELS = {
 }
 
 
+def _require_kernel(kernel: str) -> None:
+    if not isinstance(kernel, str) or kernel not in KERNELS:
+        raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
+
+
 class NadarayaWatson(AttentionLayer):
     r"""Predict by averaging the observed values, near ones more (chapter 02, eq. 2.3).
 
@@ -75,8 +79,8 @@ class NadarayaWatson(AttentionLayer):
     Args:
         kernel: a name that `log_kernel` knows.
         bandwidth: h, in the unit of the keys, positive.
-        learnable: whether the bandwidth is a parameter. Its logarithm is learned, so that it
-            stays positive.
+        learnable: whether the bandwidth is learned. Then its logarithm is a parameter,
+            `log_bandwidth`, so that it stays positive.
 
     Raises:
         ValueError: if the kernel is unknown or the bandwidth is not positive and finite; on a
@@ -94,18 +98,21 @@ class NadarayaWatson(AttentionLayer):
 
     def __init__(self, kernel: str = "gaussian", bandwidth: float = 1.0, learnable: bool = False):
         super().__init__()
-        if kernel not in KERNELS:
-            raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
+        _require_kernel(kernel)
+        if isinstance(bandwidth, bool) or not isinstance(bandwidth, (int, float)):
+            raise TypeError(f"bandwidth must be a number, got {type(bandwidth).__name__}")
         if not 0 < bandwidth < math.inf:
             raise ValueError(f"bandwidth must be positive and finite, got {bandwidth}")
         self.kernel = kernel
-        self.log_bandwidth = nn.Parameter(
-            torch.tensor(float(bandwidth)).log(), requires_grad=learnable
-        )
+        self._fixed = None if learnable else float(bandwidth)
+        log_bandwidth = nn.Parameter(torch.tensor(math.log(bandwidth))) if learnable else None
+        self.register_parameter("log_bandwidth", log_bandwidth)
 
     @property
     def bandwidth(self) -> Float[Tensor, ""]:
         """The bandwidth h, a scalar in the unit of the keys."""
+        if self._fixed is not None:
+            return torch.tensor(self._fixed, dtype=torch.float64)
         return self.log_bandwidth.exp()
 
     def score(
@@ -119,7 +126,8 @@ class NadarayaWatson(AttentionLayer):
             )
         difference = query.unsqueeze(-2) - key.unsqueeze(-3)  # (..., query, key, width)
         distance = torch.linalg.vector_norm(difference, dim=-1)
-        return log_kernel(distance / self.bandwidth.to(query), self.kernel)
+        bandwidth = self._fixed if self._fixed is not None else self.bandwidth.to(query)
+        return log_kernel(distance / bandwidth, self.kernel)
 
     def forward(
         self,
@@ -142,5 +150,6 @@ class NadarayaWatson(AttentionLayer):
         return self.attend(query, key, value, mask, score=self.score)
 
     def extra_repr(self) -> str:
-        learnable = self.log_bandwidth.requires_grad
-        return f"kernel={self.kernel!r}, bandwidth={self.bandwidth.item():g}, {learnable=}"
+        learnable = self._fixed is None
+        value = "?" if learnable and self.log_bandwidth.is_meta else f"{self.bandwidth.item():g}"
+        return f"kernel={self.kernel!r}, bandwidth={value}, {learnable=}"

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
+from attncourse.runtime import require_integer
+
 
 def require_mask(mask: Tensor, shape: torch.Size) -> None:
     """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key)."""
@@ -49,7 +51,7 @@ def masked_softmax(
         zero where nothing is allowed. Gradients are finite everywhere, and zero at masked scores.
 
     Raises:
-        TypeError: if `scores` are not floating point, or `mask` is not boolean.
+        TypeError: if `scores` are not floating point, `mask` is not boolean, or `dim` no integer.
         ValueError: if `mask` does not broadcast to `scores`, or `dim` is out of range.
 
     Source: Vaswani et al. 2017, section 3.2.3, sets illegal connections to minus infinity; a row
@@ -62,6 +64,8 @@ def masked_softmax(
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise TypeError(f"scores must be a floating-point tensor, got {kind}")
+    if isinstance(dim, bool) or not isinstance(dim, int):
+        raise TypeError(f"dim must be an integer, got {type(dim).__name__}")
     if not -scores.dim() <= dim < scores.dim():
         raise ValueError(f"dim must name an axis of scores {tuple(scores.shape)}, got {dim}")
     if mask is not None:
@@ -89,7 +93,7 @@ def padding_mask(
         (batch, key), True at real tokens. It enters `attend` as `mask[:, None, :]`.
 
     Raises:
-        TypeError: if `lengths` are not integers.
+        TypeError: if `lengths` or `max_length` are not integers.
         ValueError: if `lengths` is not one axis, a length is negative, or `max_length` is too
             small for one.
 
@@ -103,6 +107,8 @@ def padding_mask(
         raise TypeError(f"lengths must be a tensor of integers, got {kind}")
     if lengths.dim() != 1:
         raise ValueError(f"lengths must have one axis, (batch,), got {tuple(lengths.shape)}")
+    if max_length is not None:
+        require_integer("max_length", max_length, least=0)
     longest = 0
     if len(lengths) and (max_length is None or not torch.compiler.is_compiling()):
         # Both in one transfer: each would make a GPU wait.
@@ -138,6 +144,7 @@ def causal_mask(
         (query, key), True where the key is not in the query's future.
 
     Raises:
+        TypeError: if a length is not an integer.
         ValueError: if a length is negative.
 
     Source: Vaswani et al. 2017, section 3.2.3.
@@ -149,8 +156,7 @@ def causal_mask(
     """
     if key_length is None:
         key_length = query_length
-    for name, length in (("query_length", query_length), ("key_length", key_length)):
-        if length < 0:
-            raise ValueError(f"{name} must not be negative, got {length}")
+    require_integer("query_length", query_length, least=0)
+    require_integer("key_length", key_length, least=0)
     every = torch.ones(query_length, key_length, dtype=torch.bool, device=device)
     return every.tril(key_length - query_length)

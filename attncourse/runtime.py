@@ -8,8 +8,18 @@ import numpy as np
 import torch
 
 
+def require_integer(name: str, value: object, least: int | None = None) -> None:
+    """Refuse, by its name, what is no integer or less than `least` (0 or 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    if least is not None and value < least:
+        raise ValueError(
+            f"{name} must {'be positive' if least else 'not be negative'}, got {value}"
+        )
+
+
 def device(name: str | None = None) -> torch.device:
-    """Choose where tensors live: a GPU if PyTorch sees one, else the CPU (every chapter).
+    """Choose where tensors live: a CUDA GPU if there is one, else the CPU (every chapter).
 
     Args:
         name: a device to insist on, such as `"cpu"` or `"cuda:1"`; `None` chooses.
@@ -18,7 +28,7 @@ def device(name: str | None = None) -> torch.device:
         The device. Nothing is moved to it; layers and tensors take it as an argument.
 
     Raises:
-        ValueError: if `name` is not a device, or asks for a GPU that is not there.
+        ValueError: if `name` is not a device, or asks for one that is not there.
 
     Example:
         >>> device("cpu")
@@ -34,6 +44,11 @@ def device(name: str | None = None) -> torch.device:
         raise ValueError(
             f"name asks for {name!r}, but PyTorch sees {torch.cuda.device_count()} CUDA devices"
         )
+    if chosen.type not in ("cpu", "cuda"):
+        try:
+            torch.empty(0, device=chosen)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(f"name asks for {name!r}, which is not there") from error
     return chosen
 
 
@@ -59,8 +74,7 @@ def seed_everything(seed: int | np.integer) -> torch.Generator:
         >>> torch.equal(first, torch.rand(2, generator=seed_everything(7)))
         True
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise TypeError(f"seed must be an integer, got {type(seed).__name__}")
+    require_integer("seed", seed)
     seed = int(seed)
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed must lie in 0 ... 2**32 - 1, got {seed}")

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.runtime import require_integer
+
 
 def require_pair(query: Tensor, key: Tensor) -> None:
     """Refuse a query and a key that are not (..., length, width) with equal leading axes."""
@@ -32,12 +34,16 @@ def require_pair(query: Tensor, key: Tensor) -> None:
     require_same_kind("key", query, key)
 
 
-def require_same_kind(name: str, query: Tensor, other: Tensor) -> None:
-    """Refuse a tensor of another dtype or device than the query's."""
-    if query.dtype != other.dtype and not torch.is_autocast_enabled(query.device.type):
-        raise TypeError(f"query and {name} disagree in dtype: {query.dtype} and {other.dtype}")
+def require_same_kind(name: str, query: Tensor, other: Tensor, of: str = "query") -> None:
+    """Refuse a tensor of another dtype or device than that of the query, or of `of`."""
+    # Autocast brings the smaller dtypes together, but leaves float64 alone.
+    if query.dtype != other.dtype and not (
+        torch.is_autocast_enabled(query.device.type)
+        and torch.float64 not in (query.dtype, other.dtype)
+    ):
+        raise TypeError(f"{of} and {name} disagree in dtype: {query.dtype} and {other.dtype}")
     if query.device != other.device:
-        raise ValueError(f"query and {name} disagree in device: {query.device} and {other.device}")
+        raise ValueError(f"{of} and {name} disagree in device: {query.device} and {other.device}")
 
 
 def _require_equal_width(query: Tensor, key: Tensor) -> None:
@@ -49,17 +55,10 @@ def _require_equal_width(query: Tensor, key: Tensor) -> None:
         )
 
 
-def _require_width(name: str, tensor: Tensor, width: int) -> None:
+def _require_fit(name: str, tensor: Tensor, width: int, weight: Tensor) -> None:
     if tensor.shape[-1] != width:
         raise ValueError(f"{name} must have width {width}, got {tensor.shape[-1]}")
-
-
-def _require_positive(**widths: int) -> None:
-    for name, width in widths.items():
-        if isinstance(width, bool) or not isinstance(width, int):
-            raise TypeError(f"{name} must be an integer, got {type(width).__name__}")
-        if width < 1:
-            raise ValueError(f"{name} must be positive, got {width}")
+    require_same_kind("the score's weight", tensor, weight, of=name)
 
 
 class DotProductScore(nn.Module):
@@ -131,7 +130,8 @@ class BilinearScore(nn.Module):
 
     def __init__(self, query_dim: int, key_dim: int):
         super().__init__()
-        _require_positive(query_dim=query_dim, key_dim=key_dim)
+        require_integer("query_dim", query_dim, least=1)
+        require_integer("key_dim", key_dim, least=1)
         self.weight = nn.Parameter(torch.empty(query_dim, key_dim))
         nn.init.xavier_uniform_(self.weight)
 
@@ -142,8 +142,8 @@ class BilinearScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for (..., query, query_dim) and (..., key, key_dim)."""
         require_pair(query, key)
-        _require_width("query", query, self.weight.shape[0])
-        _require_width("key", key, self.weight.shape[1])
+        _require_fit("query", query, self.weight.shape[0], self.weight)
+        _require_fit("key", key, self.weight.shape[1], self.weight)
         return query @ self.weight @ key.mT
 
     def extra_repr(self) -> str:
@@ -176,7 +176,9 @@ class AdditiveScore(nn.Module):
 
     def __init__(self, query_dim: int, key_dim: int, hidden_dim: int):
         super().__init__()
-        _require_positive(query_dim=query_dim, key_dim=key_dim, hidden_dim=hidden_dim)
+        require_integer("query_dim", query_dim, least=1)
+        require_integer("key_dim", key_dim, least=1)
+        require_integer("hidden_dim", hidden_dim, least=1)
         self.query_projection = nn.Linear(query_dim, hidden_dim, bias=False)
         self.key_projection = nn.Linear(key_dim, hidden_dim, bias=False)
         self.output = nn.Linear(hidden_dim, 1, bias=False)
@@ -188,8 +190,8 @@ class AdditiveScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for (..., query, query_dim) and (..., key, key_dim)."""
         require_pair(query, key)
-        _require_width("query", query, self.query_projection.in_features)
-        _require_width("key", key, self.key_projection.in_features)
+        _require_fit("query", query, self.query_projection.in_features, self.output.weight)
+        _require_fit("key", key, self.key_projection.in_features, self.output.weight)
         query = self.query_projection(query).unsqueeze(-2)  # (..., query, 1, hidden)
         key = self.key_projection(key).unsqueeze(-3)  # (..., 1, key, hidden)
         return self.output(torch.tanh(query + key)).squeeze(-1)

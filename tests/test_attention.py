@@ -723,6 +723,17 @@ def test_calls_of_different_batches_are_not_joined_in_silence():
     assert repr(maps).count(f"1, {QUERIES}, {QUERIES})") == 2
 
 
+@pytest.mark.parametrize("scale", [-1.3, 0.0])
+def test_a_scale_that_is_not_positive_does_not_undo_the_causal_mask(scale):
+    query, key, value = torch.randn(3, 2, 5, 7, 7).unbind()
+    torch.testing.assert_close(
+        attend(query, key, value, causal=True, scale=scale),
+        plain_attention(query, key, value, causal=True, scale=scale).float(),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
 def test_blocks_nest():
     layer, x = SelfAttend(), torch.randn(BATCH, QUERIES, 3)
     with record_attention(layer) as outer:
@@ -808,8 +819,20 @@ def test_a_recorded_module_can_be_copied_and_pickled(fused_calls):
         torch.testing.assert_close(again(x), layer(x))
         assert len(fused_calls) == before + 2
         assert again.state_dict() == layer.state_dict() == {}
-    copied_inside(x)  # whatever it does with its calls, they are not the original's
+    before = len(fused_calls)
+    copied_inside(x)  # the copy does not record: nothing would ever end it
+    assert len(fused_calls) == before + 1
     assert maps[""].shape[-2] == QUERIES
+
+
+def test_a_recording_does_not_make_compiled_code_compile_again(fresh_compiler):
+    layer, x = SelfAttend(), torch.randn(BATCH, QUERIES, 3)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    before = compiled(x)
+    with record_attention(layer):
+        layer(x)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        assert torch.equal(compiled(x), before)
 
 
 def test_a_layer_met_twice_is_recorded_once_a_call():
@@ -1043,6 +1066,38 @@ def test_a_mask_larger_than_the_scores_may_not_widen_them(own_errors, way):
 def test_a_dropout_outside_its_range_is_refused(own_errors, way, score, dropout):
     with refused(ValueError, "dropout", "[0, 1)", str(dropout)):
         way(**good(), score=score, dropout=dropout)
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(
+    ("option", "given", "error", "words"),
+    [
+        ("causal", torch.ones(5, 7, dtype=torch.bool), TypeError, ("True or False", "mask=")),
+        ("causal", "no", TypeError, ("True or False", "str")),
+        ("causal", 1, TypeError, ("True or False", "int")),
+        ("dropout", None, TypeError, ("number", "NoneType")),
+        ("dropout", "0.1", TypeError, ("number", "str")),
+        ("scale", "x", TypeError, ("number", "str")),
+        ("scale", math.nan, ValueError, ("finite", "nan")),
+        ("scale", math.inf, ValueError, ("finite", "inf")),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused(own_errors, way, option, given, error, words):
+    with refused(error, option, *words):
+        way(**good(), **{option: given})
+
+
+@EVERY_WAY
+def test_a_mask_on_another_device_is_refused(own_errors, way):
+    elsewhere = torch.ones(5, 7, dtype=torch.bool, device="meta")
+    with refused(ValueError, "query and mask", "cpu", "meta"):
+        way(**good(), mask=elsewhere)
+
+
+@EVERY_WAY
+def test_a_score_of_another_dtype_is_refused(own_errors, way):
+    with refused(TypeError, "scores", "float32", "float64"):
+        way(**good(), score=lambda query, key: (query @ key.mT).double())
 
 
 @EVERY_WAY

@@ -180,3 +180,14 @@ def test_what_is_no_tensor_is_refused(own_errors, ax, draw, good):
     for name, tensor in good.items():
         with refused(TypeError, name, "tensor", "list"):
             draw(ax, **good | {name: tensor.tolist()})
+
+
+def test_pictures_and_measurements_of_any_dtype_are_drawn():
+    _, ax = plt.subplots()
+    figures.bands(ax, torch.arange(3).bfloat16(), torch.arange(15).reshape(5, 3), label="whole")
+    assert ax.lines[0].get_ydata().tolist() == [6, 7, 8]
+    figures.spotlight(ax, torch.rand(4, 6, 3).bfloat16(), torch.zeros(2, 3).half())
+    assert ax.get_images()[0].get_array().max() <= 1
+    with pytest.raises(ValueError, match=r"weights .* must divide the image"):
+        figures.spotlight(ax, torch.rand(4, 6, 3), torch.zeros(0, 3))
+    plt.close()

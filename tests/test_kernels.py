@@ -419,3 +419,30 @@ def test_inputs_that_do_not_fit_are_refused(own_errors, name, tensor, error, wor
                 model(**inputs | {name: tensor})
         else:
             model(**inputs | {name: tensor})
+
+
+@pytest.mark.parametrize("bandwidth", [0.1, 0.2, 0.3, 0.7])
+def test_a_fixed_bandwidth_is_the_number_given_to_the_last_digit(bandwidth):
+    model = NadarayaWatson("boxcar", bandwidth)
+    ends = torch.tensor([[bandwidth]], dtype=torch.float64)
+    here, there = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    assert model.bandwidth.item() == bandwidth
+    assert model(here, ends, there).item() == 1  # the boxcar reaches u <= 1
+    assert not list(model.parameters())
+
+
+def test_a_layer_without_data_can_be_printed():
+    assert "bandwidth=2" in repr(NadarayaWatson(bandwidth=2.0).to("meta"))
+    assert "bandwidth=?" in repr(NadarayaWatson(learnable=True).to("meta"))
+
+
+@pytest.mark.parametrize("bandwidth", ["1", None, True, torch.ones(2)])
+def test_a_bandwidth_that_is_no_number_is_refused(own_errors, bandwidth):
+    with refused(TypeError, "bandwidth", "number", type(bandwidth).__name__):
+        NadarayaWatson(bandwidth=bandwidth)
+
+
+@pytest.mark.parametrize("kernel", [[], None, 3])
+def test_a_kernel_that_is_no_name_is_refused(own_errors, kernel):
+    with refused(ValueError, "kernel", "gaussian", repr(kernel)):
+        NadarayaWatson(kernel)

@@ -323,3 +323,22 @@ def test_a_causal_mask_lives_where_it_is_told(device):
 def test_a_negative_length_of_a_causal_mask_is_refused(own_errors, lengths, name):
     with refused(ValueError, name, "negative", "-1"):
         causal_mask(*lengths)
+
+
+@pytest.mark.parametrize("length", [2.5, True, "3"])
+def test_a_length_that_is_no_integer_is_refused(own_errors, length):
+    kind = type(length).__name__
+    with refused(TypeError, "query_length", "integer", kind):
+        causal_mask(length)
+    with refused(TypeError, "key_length", "integer", kind):
+        causal_mask(2, length)
+    with refused(TypeError, "max_length", "integer", kind):
+        padding_mask(torch.tensor([1, 2]), length)
+    with refused(ValueError, "max_length", "-1"):
+        padding_mask(torch.tensor([], dtype=torch.int64), -1)
+
+
+@pytest.mark.parametrize("dim", [1.0, True, None])
+def test_a_dim_that_is_no_integer_is_refused(own_errors, dim):
+    with refused(TypeError, "dim", "integer", type(dim).__name__):
+        masked_softmax(torch.zeros(2, 3), dim=dim)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -25,6 +27,10 @@ from tools.zip_book import pack
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+WORKFLOWS = {
+    path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    for path in ROOT.glob(".github/workflows/*.yml")
+}
 
 
 def read(name: str) -> str:
@@ -105,10 +111,58 @@ def test_a_new_version_is_stamped(tmp_path):
     assert f"{repository()}@v7.8.9" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
-def test_an_address_without_an_owner_is_refused(tmp_path):
-    make_repository(tmp_path)
-    with pytest.raises(ValueError, match="must be owner/name, got 'attention'"):
-        stamping.stamp("attention", tmp_path)
+def test_a_version_before_a_release_is_stamped_whole():
+    line = '"attncourse @ git+https://github.com/ada/b@v{}"'
+    for old, new in [("0.2.0rc1", "0.2.0rc1"), ("0.2.0rc1", "0.2.0"), ("0.1.0", "0.2.0.dev1")]:
+        assert stamping.stamped(line.format(old), "ada/b", "ada/b", new) == line.format(new)
+    sentence = "It is at https://github.com/ada/b@v0.1.0."
+    assert stamping.stamped(sentence, "ada/b", "ada/b", "0.2.0rc1") == sentence.replace(
+        "0.1.0", "0.2.0rc1"
+    )
+
+
+def test_the_site_of_an_owner_is_served_at_the_root(tmp_path):
+    assert pages_url("ada/attention") == "https://ada.github.io/attention/"
+    assert pages_url("Ada/Ada.github.io") == "https://ada.github.io/"
+
+    before = make_repository(tmp_path)
+    old = repository(tmp_path)
+    stamping.stamp("ada/ada.github.io", tmp_path)
+    config = yaml.safe_load((tmp_path / "_config.yml").read_text(encoding="utf-8"))
+    assert config["html"]["baseurl"] == "https://ada.github.io/"
+    assert config["repository"]["url"] == "https://github.com/ada/ada.github.io"
+    assert config["sphinx"]["config"]["notfound_urls_prefix"] == "/"
+    stamping.stamp(old, tmp_path)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_name_that_begins_with_another_is_left_alone():
+    text = "https://ada.github.io/b-2/ https://github.com/ada/b-2"
+    assert stamping.stamped(text, "ada/b", "eva/c", "0.1.0") == text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada/b",
+        "https://github.com/ada/b",
+        "https://github.com/ada/b.git",
+        "github.com/ada/b/",
+        "git@github.com:ada/b.git",
+    ],
+)
+def test_an_address_is_taken_as_github_writes_it(address):
+    assert stamping.owner_and_name(address) == "ada/b"
+
+
+@pytest.mark.parametrize(
+    "address", ["attention", "https://gitlab.com/ada/b", "ada/b/tree/main", "ada/", "ada b/c"]
+)
+def test_another_address_is_refused_without_a_traceback(address, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["stamp", address])
+    with pytest.raises(SystemExit) as refusal:
+        stamping.main()
+    assert refusal.value.code == f"the repository must be owner/name on GitHub, got {address!r}"
 
 
 # Requirements and packaging
@@ -181,6 +235,51 @@ def test_workflows_ask_for_no_more_rights_than_they_need(path):
             assert re.search(r"@v\d+$", step.get("uses", "@v1")), step
 
 
+def steps(job: dict) -> str:
+    """Return what the steps of a job run and use, one a line."""
+    return "\n".join(step.get("run", step.get("uses", "")) for step in job["steps"])
+
+
+def test_only_a_book_whose_tests_passed_is_published():
+    for jobs in WORKFLOWS.values():
+        for job in jobs.values():
+            if "deploy-pages" in steps(job):
+                needed = [jobs[name] for name in job["needs"]]
+                assert len(needed) == len(jobs) - 1
+                (tested,) = [need for need in needed if "make test" in steps(need)]
+                # The very pages that the tests opened, not others built later.
+                assert "make test" in steps(tested).split("upload-pages-artifact")[0]
+                assert "always" not in str(job.get("if"))
+                return
+    pytest.fail("nothing publishes the book")
+
+
+def test_workflows_name_a_python_that_does_not_move():
+    for jobs in WORKFLOWS.values():
+        for job in jobs.values():
+            for step in job["steps"]:
+                if "setup-python" in step.get("uses", ""):
+                    assert re.fullmatch(r"3\.\d+", step["with"]["python-version"])
+
+
+def test_the_oldest_that_the_package_allows_is_tested():
+    job = WORKFLOWS["test"]["oldest"]
+    (setup,) = [step["with"] for step in job["steps"] if "setup-python" in step.get("uses", "")]
+    assert f'requires-python = ">={setup["python-version"]}"' in read("pyproject.toml")
+    # The workflow turns the lower bounds into pins with sed; the same pattern finds all here.
+    pattern, pin = re.search(r"sed -nE 's/(.+)/(.+)/p' pyproject.toml", steps(job)).groups()
+    found = re.findall(pattern, read("pyproject.toml"), re.MULTILINE)
+    assert pin == r"\1==\2"
+    assert [name for name, _ in found] == ["torch", "numpy", "matplotlib", "jaxtyping"]
+
+
+def test_the_newest_of_everything_builds_the_book_as_well():
+    newest = steps(WORKFLOWS["weekly"]["newest"])
+    assert 'pytest -n 2 -m "not browser"' in newest
+    assert "--nbval " in newest
+    assert "jupyter-book build ." in newest
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_documents_name_targets_and_files_that_exist(name):
     text = read(name)
@@ -197,6 +296,147 @@ def code_in(text: str) -> str:
     return "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL)) + "\n".join(
         re.findall(r"`([^`\n]+)`", text)
     )
+
+
+def test_a_fork_is_told_to_push_the_tag_that_its_notebooks_install(monkeypatch, capsys):
+    changed = [ROOT / "README.md"]
+    monkeypatch.setattr(stamping, "stamp", lambda *_: changed)
+    monkeypatch.setattr(sys, "argv", ["stamp"])
+    stamping.main()
+    said = capsys.readouterr().out
+    assert said.startswith("README.md\n")
+    for command in ["git tag -f {}", "git push origin main +{}"]:
+        assert command.format(f"v{version()}") in said
+        assert command.format("v0.1.0") in read("CONTRIBUTING.md")
+
+    changed.clear()
+    stamping.main()
+    assert "git" not in capsys.readouterr().out
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports."""
+    return set(re.findall(r"^(?:from|import) attncourse\.(\w+)", path.read_text("utf-8"), re.M))
+
+
+def test_modules_import_only_earlier_ones_as_the_guide_says():
+    found = re.search(r"import in one direction: ([\w, \n]+)\.", read("CONTRIBUTING.md"))
+    order = [name.strip() for name in found[1].split(",")]
+    package = ROOT / "attncourse"
+    modules = {path.stem for path in package.glob("[!_]*")} - {"py"}
+    assert modules - {"data"} == set(order)
+    for place, name in enumerate(order):
+        for path in [*package.glob(f"{name}.py"), *package.glob(f"{name}/**/*.py")]:
+            assert imports(path) <= {*order[: place + 1], "data"}, path
+    for path in package.glob("data/**/*.py"):
+        assert imports(path) <= {"data"}, path
+
+
+# The Makefile
+
+
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make without what an outer make hands down."""
+    if shutil.which("make") is None:
+        pytest.skip("no make here")
+    handed = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+    handed |= {"PYTHON", "VENV", "CHAPTER", "REPO", "PORT"}
+    environment = {name: value for name, value in os.environ.items() if name not in handed}
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A folder with the Makefile and what it needs to know, nothing installed."""
+    for name in ["Makefile", "requirements.txt", "requirements-nodeps.txt", "pyproject.toml"]:
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "chapters").mkdir()
+    for name in ["01_first.ipynb", "02_second.ipynb"]:
+        (tmp_path / "chapters" / name).touch()
+    return tmp_path
+
+
+def stand_in(folder: Path, version: tuple[int, ...]) -> str:
+    """Return a PYTHON of that version, which notes what it is asked for and installs nothing."""
+    script = folder / "stand_in.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.version_info = {version}\n"
+        f"sys.version = '{'.'.join(map(str, version))} (stand-in)'\n"
+        "if sys.argv[1] == '-c':\n"
+        "    exec(sys.argv[2])\n"
+        "else:\n"
+        "    print('asked for', *sys.argv[1:])\n",
+        encoding="utf-8",
+    )
+    return f"PYTHON={Path(sys.executable).as_posix()} {script.name}"
+
+
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 10, 13)])
+def test_a_python_that_is_too_old_is_refused_before_anything_is_made(checkout, version):
+    done = make("book", stand_in(checkout, version), folder=checkout)
+    assert done.returncode != 0
+    number = ".".join(map(str, version))
+    assert f"Python 3.11 or later is needed, and this is {number}." in done.stderr
+    assert "make PYTHON=python3.11 book" in done.stderr
+    assert not (checkout / ".venv").exists()
+    assert "asked for" not in done.stdout
+
+
+def test_an_environment_is_made_where_there_is_none(checkout):
+    done = make("book", stand_in(checkout, (3, 11, 0)), folder=checkout)
+    assert "asked for -m venv .venv\n" in done.stdout
+
+
+def test_a_half_made_environment_is_made_anew(checkout):
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "pyvenv.cfg").touch()
+    done = make("book", stand_in(checkout, (3, 12, 1)), folder=checkout)
+    assert "asked for -m venv --clear .venv\n" in done.stdout
+
+
+def test_a_folder_that_is_no_environment_is_not_emptied(checkout):
+    done = make("book", "VENV=chapters", stand_in(checkout, (3, 12, 1)), folder=checkout)
+    assert "asked for -m venv chapters\n" in done.stdout
+
+
+def test_every_target_that_runs_python_installs_first(checkout):
+    for target in re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, re.MULTILINE):
+        lines = make("-n", target, folder=checkout).stdout.splitlines()
+        needing = [line for line in lines if ".venv/" in line.replace("Scripts", "bin")]
+        assert not needing or "pip --version" in needing[0], target
+
+
+@pytest.mark.parametrize("target", ["chapters", "execute"])
+def test_a_chapter_is_named_by_the_start_of_its_name(checkout, target):
+    both = make("-n", target, folder=checkout).stdout
+    assert "chapters/01_first.ipynb" in both
+    assert "chapters/02_second.ipynb" in both
+    one = make("-n", target, "CHAPTER=02", folder=checkout).stdout
+    assert "chapters/01_first.ipynb" not in one
+    assert "chapters/02_second.ipynb" in one
+
+
+@pytest.mark.parametrize("target", ["chapters", "execute"])
+def test_a_chapter_that_is_not_there_is_refused(checkout, target):
+    done = make("-n", target, "CHAPTER=99", folder=checkout)
+    assert done.returncode != 0
+    wanted = "no notebook's name begins with CHAPTER=99; there are 01_first 02_second"
+    assert wanted in done.stderr
+    assert make("-n", "unit", "CHAPTER=99", folder=checkout).returncode == 0
+
+
+def test_the_chapters_are_compared_where_they_were_executed_on_the_cpu(checkout):
+    assert "CUDA_VISIBLE_DEVICES= " in make("-n", "chapters", folder=checkout).stdout
+
+
+def test_the_browser_asks_for_a_book(checkout):
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / ".installed").touch()
+    done = make("browser", folder=checkout)
+    assert done.returncode != 0
+    assert "There is no book yet: run make book first." in done.stderr
 
 
 def test_every_make_target_is_in_its_help():

@@ -89,3 +89,9 @@ def test_a_gpu_that_is_not_there_is_refused(own_errors, monkeypatch, name, count
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     with refused(ValueError, "name", repr(name), f"{count} CUDA devices"):
         attncourse.device(name)
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has that device")
+def test_a_device_of_another_make_that_is_not_there_is_refused(own_errors):
+    with refused(ValueError, "name", "'mps'", "not there"):
+        attncourse.device("mps")

@@ -296,3 +296,10 @@ def test_widths_must_be_positive_integers(own_errors, make, widths):
         for width, kind in ((2.0, "float"), (True, "bool"), ("2", "str")):
             with refused(TypeError, name, "integer", kind):
                 make(**widths | {name: width})
+
+
+@pytest.mark.parametrize("score", [BilinearScore(2, 3), AdditiveScore(2, 3, 5)])
+def test_inputs_of_another_dtype_than_the_weights_are_refused(own_errors, score):
+    query, key = torch.zeros(7, 2).double(), torch.zeros(11, 3).double()
+    with refused(TypeError, "query", "weight", "float64", "float32"):
+        score(query, key)
