@@ -98,6 +98,25 @@ def test_the_cases_reach_every_corner(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_with_more_leading_axes_no_length_is_there_twice(name):
+    exercise = EXERCISES[name]
+    for case in exercise.cases:
+        if len(case.lead) > 1:
+            lengths = [*case.lead, *{**exercise.sizes, **case.sizes}.values()]
+            assert set(lengths) <= {2, 3, 5, 7, 11, 13, 17}
+            assert len(set(lengths)) == len(lengths)
+
+
+@pytest.mark.parametrize("name", ["masked_softmax", "scaled_dot_product_attention"])
+def test_with_more_leading_axes_a_row_is_empty_in_one_map_only(name):
+    exercise = EXERCISES[name]
+    case = next(case for case in exercise.cases if len(case.lead) > 1)
+    empty = ~exercise.arguments(case, 0)[-1].any(-1)
+    assert empty.sum() == 1
+    assert not empty.all(1).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_arguments_are_drawn_as_the_case_says_and_twice_the_same(name):
     exercise = EXERCISES[name]
     for seed, case in enumerate(exercise.cases):
@@ -138,6 +157,14 @@ def test_a_broken_function_fails_with_its_fault_named(name):
     assert verdict.message.startswith(f"Not yet: {FAULTS[name]}")
 
 
+@pytest.mark.parametrize("name", ["repair_translation", "repair_classification"])
+def test_the_error_of_a_broken_function_is_told_without_torchs_words(name):
+    # The book stores these verdicts, and the words change from version to version.
+    message = check(name, broken(name)).message
+    assert " it raises RuntimeError in line " in message
+    assert "xpected" not in message
+
+
 @pytest.mark.parametrize("name", REPAIRS)
 def test_a_broken_function_is_short_and_called_like_its_solution(name):
     assert len(inspect.getsource(broken(name)).splitlines()) <= 12
@@ -148,7 +175,7 @@ def test_a_broken_function_is_short_and_called_like_its_solution(name):
 def test_translation_raises_unless_the_source_is_one_token():
     fails, runs = torch.ones(5, 3, 2), torch.ones(1, 3, 2)
     others = torch.ones(7, 4), torch.ones(7)
-    with pytest.raises(RuntimeError, match="Expected size 1 but got size 5"):
+    with pytest.raises(RuntimeError):
         broken("repair_translation")(torch.ones(1, 3, 2), fails, *others)
     assert broken("repair_translation")(torch.ones(1, 3, 2), runs, *others).shape == (1, 1, 2)
 

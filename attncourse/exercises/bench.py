@@ -12,6 +12,8 @@ from attncourse.exercises.compare import TOLERANCE, close, double, same
 from attncourse.exercises.exercise import Case, Exercise, Misconception, Shows
 from attncourse.exercises.probe import Outcome, Probe
 
+HALF = (torch.bfloat16, torch.float16)
+
 
 @dataclass
 class Run:
@@ -48,11 +50,13 @@ class Bench:
 
     def smallest(self, run: Run) -> Run:
         """Find the smallest sizes at which the function fails in the same way."""
-        case = replace(run.case, lead=())
-        for sizes in self.exercise.smaller(case):
-            small = self.run(case, self.exercise.arguments(case, 0, sizes))
-            if (small.got.error is None) == (run.got.error is None) and not small.right:
-                return small
+        lead = run.case.lead
+        for shorter in dict.fromkeys([(), (2,) * len(lead), lead]):  # some mistakes need it
+            case = replace(run.case, lead=shorter)
+            for sizes in self.exercise.smaller(case):
+                small = self.run(case, self.exercise.arguments(case, 0, sizes))
+                if (small.got.error is None) == (run.got.error is None) and not small.right:
+                    return small
         return run
 
     def loops(self) -> bool:
@@ -74,8 +78,7 @@ class Bench:
         clear = [
             run
             for run in runs
-            if run.case.dtype not in (torch.bfloat16, torch.float16)
-            and not (run.case.strided and run.got.error is not None)
+            if run.case.dtype not in HALF and not (run.case.strided and run.got.error is not None)
         ]
         failing = [run for run in clear if not run.right]
         if not failing:
@@ -91,6 +94,8 @@ class Bench:
 
     def part_of_an_explanation(self, run: Run) -> Misconception | None:
         """Find the misconception that explains one run, though not the others."""
+        if run.case.dtype in HALF:
+            return None
         for idea in self.exercise.misconceptions:
             if any(_explains(bug, [run]) for bug in idea.does):
                 return idea
@@ -108,7 +113,7 @@ class Bench:
 
     def _value(self, arguments: tuple) -> Tensor | None:
         value = self.probe(arguments).value
-        return value if isinstance(value, Tensor) else None
+        return value if isinstance(value, Tensor) and not value.is_meta else None
 
 
 def _explains(bug: Callable, runs: list[Run]) -> bool:

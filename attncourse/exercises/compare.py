@@ -10,7 +10,9 @@ from torch import Tensor
 from attncourse.exercises.probe import Outcome
 
 # How far a result may be from the reference, which runs in float64: absolute and relative.
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
+# In float64 too a right answer may divide by a float32 constant, torch.sqrt(torch.tensor(3)) for
+# one, which is 2e-8 off. That the result itself is float64 is seen by its dtype.
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
 
 
 def double(value: object) -> object:
@@ -57,3 +59,23 @@ def gradient(function: Callable, arguments: tuple) -> list[Tensor | None] | None
     weights = torch.arange(value.numel(), dtype=value.dtype).reshape(value.shape) % 5 - 1.5
     (value * weights).sum().backward()
     return [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves]
+
+
+def gradient_fault(got: Tensor | None, wanted: Tensor | None, tolerance: float) -> str:
+    """Say what is wrong with a gradient, or nothing."""
+    if wanted is None:
+        return ""
+    if got is None:
+        got = torch.zeros_like(wanted)
+    if not got.isfinite().all():
+        return (
+            "is not finite. Look for the root of zero, a division by zero, or a NaN that is "
+            "replaced after it arose: the gradient meets it on the way back."
+        )
+    scale = max(1.0, wanted.abs().max().item())
+    if not close(got / scale, wanted / scale, 10 * tolerance):
+        return (
+            "differs from the reference's. Is a part cut off by detach or float(), or computed "
+            "without torch?"
+        )
+    return ""

@@ -73,7 +73,7 @@ def allowed(shape: tuple[int, ...], case: Case, generator: torch.Generator) -> T
     mask = torch.randint(2, shape, generator=generator).bool()
     mask[..., :1] |= ~mask.any(-1, keepdim=True)
     if case.mask == "empty row":
-        mask[..., 0, :] = False
+        mask[(0,) * (len(shape) - 1)] = False  # one row of one map only
     return mask
 
 

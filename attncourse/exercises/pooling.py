@@ -57,6 +57,14 @@ def _triangular(empty):
     return _regression(lambda d, h: (1 - _distance(d) / h).clamp(min=0), normalise)
 
 
+def _plus(epsilon):
+    return lambda scores: scores.exp() / (scores.exp().sum(-1, keepdim=True) + epsilon)
+
+
+def _above(epsilon):
+    return lambda scores: scores.exp() / scores.exp().sum(-1, keepdim=True).clamp(min=epsilon)
+
+
 NADARAYA_WATSON = Exercise(
     name="nadaraya_watson",
     chapter="02",
@@ -76,12 +84,14 @@ NADARAYA_WATSON = Exercise(
         Case(label="as many keys as coordinates", sizes={"key": 3, "width": 3}),
         Case(
             label="a bandwidth that is learned",
-            given={"bandwidth": torch.tensor(0.5)},
+            given={"bandwidth": torch.tensor(0.5, device="cpu")},
             hint="The bandwidth may be a tensor: keep float() and math away from it.",
         ),
         Case(
             label="more leading axes",
             lead=(2, 3),
+            sizes={"query": 11, "width": 5, "value_width": 13},  # no length twice
+            given={"bandwidth": 1.5},  # as five coordinates are far apart
             hint=COUNT_FROM_THE_END,
         ),
         STRIDED,
@@ -148,6 +158,15 @@ NADARAYA_WATSON = Exercise(
             (
                 _regression(_gaussian, torch.exp),
                 _regression(_gaussian, lambda s: s.exp() / s.shape[-1]),
+            ),
+        ),
+        Misconception(
+            "you add a small number to the sum of the kernels, or keep the sum above it. Far from "
+            "the keys the kernels are smaller still, so the weights sum to less than one. Divide "
+            "by the sum alone, or take the softmax of the log of the kernel",
+            (
+                *(_regression(_gaussian, _plus(10.0**-n)) for n in range(5, 13)),
+                *(_regression(_gaussian, _above(10.0**-n)) for n in range(5, 9)),
             ),
         ),
         Misconception(

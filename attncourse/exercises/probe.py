@@ -39,7 +39,10 @@ class Outcome:
     @property
     def complaint(self) -> str:
         """The error's type and first line, without anything that changes from run to run."""
-        first = (str(self.error).strip().splitlines() or [""])[0]
+        try:
+            first = (str(self.error).strip().splitlines() or [""])[0]
+        except Exception:  # there are errors that cannot say what they are
+            first = ""
         first = re.sub(r" at 0x[0-9a-fA-F]+", "", first)
         if len(first) > 200:
             first = first[:197] + "..."
@@ -71,7 +74,9 @@ class Probe:
             with redirect_stdout(sink), redirect_stderr(sink), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 outcome.value = self.function(*arguments)
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, Endless):  # not the function's own doing
+            raise
+        except BaseException as error:
             outcome.error, outcome.line = error, _line(self.function, error)
         self.printed |= sink.used
         return outcome
@@ -89,7 +94,12 @@ def undisturbed() -> Iterator[None]:
     """Leave the random states as they were, and stop what computes for too long."""
     states = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices), torch.enable_grad(), _time_limit(SECONDS):
+    with (
+        torch.random.fork_rng(devices),
+        torch.enable_grad(),
+        torch.device("cpu"),  # whatever the default device is
+        _time_limit(SECONDS),
+    ):
         try:
             yield
         finally:

@@ -103,7 +103,13 @@ ATTENTION = Exercise(
             scale={"query": 1000.0},
             hint="Leave exp to torch.softmax, which subtracts the largest score first.",
         ),
-        Case(label="more leading axes", mask="random", lead=(2, 3), hint=COUNT_FROM_THE_END),
+        Case(
+            label="more leading axes",
+            mask="empty row",
+            lead=(2, 3),
+            sizes={"width": 11, "value_width": 13},  # no length twice
+            hint=COUNT_FROM_THE_END,
+        ),
         replace(STRIDED, mask="random"),
         Case(label="float64", mask="empty row", dtype=torch.float64),
         Case(label="bfloat16", mask="empty row", dtype=torch.bfloat16),
@@ -127,6 +133,11 @@ ATTENTION = Exercise(
             "your scores are divided by the root of the values' width; it is the root of the "
             "keys' width, the number of products that a score sums",
             _attention(lambda q, k, v: q @ k.mT / math.sqrt(v.shape[-1])),
+        ),
+        Misconception(
+            "your root counts its axis from the front (shape[1] or size(1)); with more leading "
+            "axes it is another one. The width is always the last: shape[-1]",
+            _attention(lambda q, k, v: q @ k.mT / math.sqrt(q.shape[1])),
         ),
         Misconception(
             "your scores are divided by the width itself; it is its root",

@@ -85,7 +85,23 @@ def counterexample(
         for argument, value in zip(exercise.inputs, arguments, strict=False)
     ]
     rows += [("got", tensor(got) + note), ("wanted", tensor(wanted))]
+    if not note and tensor(got) == tensor(wanted):
+        rows.append(("at", _apart(got, wanted)))
     return table(rows)
+
+
+def _apart(got: Tensor, wanted: Tensor) -> str:
+    """Name a place where two tensors that print alike are far apart."""
+    got, wanted = got.detach().double(), wanted.detach().double()
+    gap = (got - wanted).abs().nan_to_num(torch.inf)
+    gap[(got == wanted) | (got.isnan() & wanted.isnan())] = 0.0
+    # The first that is far enough, lest rounding noise decide which is the furthest.
+    place = tuple((gap >= gap.max() / 2).nonzero()[0].tolist())
+    one, other = got[place].item(), wanted[place].item()
+    digits = 3
+    while digits < 17 and f"{one:.{digits}g}" == f"{other:.{digits}g}":
+        digits += 1
+    return f"{list(place)}: got {one:.{digits}g}, wanted {other:.{digits}g}"
 
 
 def dtype(value: torch.dtype) -> str:

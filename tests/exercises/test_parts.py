@@ -11,7 +11,7 @@ from attncourse.exercises.compare import close, gradient, same
 from attncourse.exercises.exercise import Case, Exercise, Input
 from attncourse.exercises.faults import alike, blind_to, reads
 from attncourse.exercises.probe import Outcome
-from attncourse.exercises.show import Text, number, tensor
+from attncourse.exercises.show import Text, counterexample, number, tensor
 
 
 def test_errors_are_the_same_if_type_and_message_are():
@@ -74,6 +74,25 @@ def test_small_tensors_are_printed_and_large_ones_described():
     assert tensor(torch.tensor([True, False])) == "[True, False]"
     assert tensor(torch.ones(5, 5)) == "shape (5, 5)"
     assert tensor(0.5) == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "says"),
+    [
+        ([0.5, 0.5], [0.5, 0.50002], "[1]: got 0.5, wanted 0.50002"),
+        ([math.nan, 2e6], [math.nan, 2.00001e6], "[1]: got 2e+06, wanted 2.00001e+06"),
+        ([1.0] * 25, [1.0] * 23 + [math.nan, 0.0], "[23]: got 1, wanted nan"),
+        ([1.0] * 25, [1.0] * 24 + [3.0], "[24]: got 1, wanted 3"),
+    ],
+)
+def test_what_prints_alike_is_told_apart(got, wanted, says):
+    got, wanted = torch.tensor(got).double(), torch.tensor(wanted).double()
+    assert counterexample(EXERCISE, (), got, wanted).splitlines()[2] == f"  at      {says}"
+
+
+def test_what_prints_differently_speaks_for_itself():
+    text = counterexample(EXERCISE, (), torch.tensor([1.0]), torch.tensor([2.0]))
+    assert text == "  got     [1]\n  wanted  [2]"
 
 
 def test_text_shows_without_quotes():
