@@ -1,5 +1,6 @@
 # `make book` and `make test` are all that a newcomer needs. The other targets:
-# see `make help`. Python 3.11 or later; PYTHON names another, VENV another folder.
+# see `make help`. PYTHON names another Python, VENV another folder for what is installed; the
+# folder is make's own, which empties it when it is broken.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +18,10 @@ SHELL := bash
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.installed
 HTML := _build/html
-NOTEBOOKS = $(wildcard chapters/$(CHAPTER)*.ipynb)
+ALL_NOTEBOOKS = $(basename $(notdir $(wildcard chapters/*.ipynb)))
+# With no notebook named, pytest would run all tests instead.
+NOTEBOOKS = $(or $(wildcard chapters/$(CHAPTER)*.ipynb),$(error \
+	no notebook's name begins with CHAPTER=$(CHAPTER); there are $(ALL_NOTEBOOKS)))
 TWO_WORKERS := -n 2 -q
 
 # Torch's threads otherwise spin while they wait, and starve each other on few cores.
@@ -37,10 +41,11 @@ unit: $(READY) ## the package's tests and its docstring examples
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO_WORKERS) -m "not browser"
 
 chapters: $(READY) ## run the notebooks (or CHAPTER=02) again and compare every output
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO_WORKERS) --dist loadfile \
-		--nbval --nbval-current-env -o addopts= $(NOTEBOOKS)
+	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO_WORKERS) \
+		--dist loadfile --nbval --nbval-current-env -o addopts= $(NOTEBOOKS)
 
-browser: ## open every page of the built book in a browser
+browser: $(READY) ## open every page of the built book in a browser
+	@test -f $(HTML)/index.html || { echo "There is no book yet: run make book first." >&2; exit 1; }
 	$(BIN)/python -m pytest -q -m browser tests/browser
 
 test-portable: ## the chapters again, as on a processor without vector instructions
@@ -65,9 +70,16 @@ clean: ## remove what was built; the virtual environment stays
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-# Installed again only when a list of requirements changes.
+# In words that an old Python understands as well, to say that it is too old.
+RECENT = import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, and \
+	this is %s. Name another: make PYTHON=python3.11 $(MAKECMDGOALS)" % sys.version.split()[0])
+CLEAR = $(if $(wildcard $(VENV)/pyvenv.cfg),--clear)
+
+# Installed again only when a list of requirements changes, and then without a network unless
+# something is missing. A half-made environment, whose pip does not answer, is made anew.
 $(READY): requirements.txt requirements-nodeps.txt pyproject.toml
-	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@{ $(BIN)/python -m pip --version && $(BIN)/python -c '$(RECENT)'; } >/dev/null 2>&1 || \
+		{ $(PYTHON) -c '$(RECENT)' && $(PYTHON) -m venv $(CLEAR) $(VENV); }
 	$(BIN)/python -m pip install -q -r requirements.txt
-	$(BIN)/python -m pip install -q --no-deps -r requirements-nodeps.txt -e .
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -r requirements-nodeps.txt -e .
 	@touch $@

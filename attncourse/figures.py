@@ -27,8 +27,9 @@ def style() -> None:
     """Set Matplotlib's defaults for the book: white ground, large type, one palette.
 
     Example:
-        >>> style()
-        >>> plt.rcParams["figure.dpi"]
+        >>> with plt.rc_context():  # the settings end with the block
+        ...     style()
+        ...     plt.rcParams["figure.dpi"]
         110.0
     """
     plt.rcParams.update(

@@ -25,7 +25,7 @@ def require_mask(mask: Tensor, shape: torch.Size) -> None:
     # A mask may be smaller than the scores, never larger: it must not widen the result.
     fits = len(given) <= len(shape) and all(
         have == want or have == 1
-        for have, want in zip(reversed(given), reversed(shape), strict=False)
+        for have, want in zip(given, shape[len(shape) - len(given) :], strict=True)
     )
     if not fits:
         raise ValueError(

@@ -30,9 +30,10 @@ def version(root: Path = ROOT) -> str:
 
 
 def pages_url(repository: str) -> str:
-    """Return where GitHub Pages serves the book of a repository."""
+    """Return where GitHub Pages serves the book: the site of an owner at the root of its host."""
     owner, name = repository.split("/")
-    return f"https://{owner.lower()}.github.io/{name}/"
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
 def bootstrap_source(root: Path = ROOT) -> str:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tools.project import ROOT, pages_url, repository, version
 
@@ -25,20 +26,33 @@ def tracked(root: Path) -> list[Path]:
 
 def stamped(text: str, old: str, new: str, version: str) -> str:
     """Return a file's text with the old address replaced and the version renewed."""
-    name, new_name = old.split("/")[1], new.split("/")[1]
-    for prefix in ("github.com/", "colab.research.google.com/github/"):
-        text = re.sub(rf"{re.escape(prefix + old)}(?![\w-])", prefix + new, text)
-    text = text.replace(pages_url(old).rstrip("/"), pages_url(new).rstrip("/"))
-    text = text.replace(f"notfound_urls_prefix: /{name}/", f"notfound_urls_prefix: /{new_name}/")
-    return re.sub(rf"(github\.com/{re.escape(new)}@v)[\d.]+\d", rf"\g<1>{version}", text)
+    site, new_site = pages_url(old), pages_url(new)
+    path, new_path = urlsplit(site).path, urlsplit(new_site).path
+    for before, after in [
+        (f"github.com/{old}", f"github.com/{new}"),
+        (f"colab.research.google.com/github/{old}", f"colab.research.google.com/github/{new}"),
+        (site.rstrip("/"), new_site.rstrip("/")),
+    ]:
+        text = re.sub(rf"{re.escape(before)}(?![\w-])", after, text)
+    text = re.sub(rf"(notfound_urls_prefix: ){re.escape(path)}(?!\S)", rf"\g<1>{new_path}", text)
+    # A version is more than numbers: 0.2.0rc1, 0.2.0.dev1. It ends before a full stop or a quote.
+    return re.sub(rf"(github\.com/{re.escape(new)}@v)\w[\w.+!-]*\b", rf"\g<1>{version}", text)
+
+
+def owner_and_name(address: str) -> str:
+    """Return owner/name from that or from any address that GitHub shows for a repository."""
+    found = re.fullmatch(
+        r"(?:(?:https://)?github\.com/|git@github\.com:)?([\w-]+/[\w.-]+?)(?:\.git)?/?", address
+    )
+    if found is None:
+        raise ValueError(f"the repository must be owner/name on GitHub, got {address!r}")
+    return found[1]
 
 
 def stamp(new: str | None = None, root: Path = ROOT) -> list[Path]:
     """Stamp all files below `root` and return those that changed."""
     old, release = repository(root), version(root)
-    new = new or old
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", new):
-        raise ValueError(f"the repository must be owner/name, got {new!r}")
+    new = owner_and_name(new) if new else old
     changed = []
     for path in tracked(root):
         if not path.is_file() or path.suffix not in TEXT:
@@ -46,15 +60,27 @@ def stamp(new: str | None = None, root: Path = ROOT) -> list[Path]:
         text = path.read_bytes().decode("utf-8")
         result = stamped(text, old, new, release)
         if path.name == "CITATION.cff":
-            result = re.sub(r"(?m)^version: .*$", f"version: {release}", result)
-        if path.name == "__init__.py":
-            result = re.sub(r'(?m)^__version__ = ".*"$', f'__version__ = "{release}"', result)
+            result = re.sub(r"(?m)^version: \S+", f"version: {release}", result)
         if result != text:
             path.write_bytes(result.encode("utf-8"))
             changed.append(path)
     return changed
 
 
+def main() -> None:
+    try:
+        changed = stamp(*sys.argv[1:2])
+    except ValueError as error:
+        sys.exit(str(error))
+    for path in changed:
+        print(path.relative_to(ROOT).as_posix())
+    if changed:
+        tag = f"v{version()}"
+        print(
+            f"The notebooks install {tag} from github.com/{repository()}. When this is committed:\n"
+            f"  git tag -f {tag} && git push origin main +{tag}"
+        )
+
+
 if __name__ == "__main__":
-    for path in stamp(*sys.argv[1:2]):
-        print(path.relative_to(ROOT))
+    main()
