@@ -1,4 +1,4 @@
-"""Pack the built book into a zip beside its pages, for reading without a network.
+"""Finish the built book: an icon for its front door, and a zip for reading without a network.
 
 The same pages give the same bytes: names sorted, one fixed date.
 """
@@ -25,6 +25,15 @@ UNUSED = re.compile(
 )
 
 
+def add_icon(book: Path = BOOK) -> None:
+    """Name the icon on the front door, which only leads on: browsers would ask for one in vain."""
+    door = book / "index.html"
+    text = door.read_text(encoding="utf-8")
+    if 'rel="icon"' not in text:
+        icon = '<link rel="icon" href="_static/favicon.svg">\n'
+        door.write_text(icon + text, encoding="utf-8")
+
+
 def pack(book: Path = BOOK) -> Path:
     """Write the zip into the book's folder and return its path."""
     target = book / ZIP_NAME
@@ -46,5 +55,6 @@ def pack(book: Path = BOOK) -> Path:
 
 
 if __name__ == "__main__":
+    add_icon(*map(Path, sys.argv[1:]))
     path = pack(*map(Path, sys.argv[1:]))
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")

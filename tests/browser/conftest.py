@@ -113,7 +113,11 @@ class Visitor:
         page.on("pageerror", lambda error: visit.errors.append(str(error)))
         page.on(
             "console",
-            lambda said: visit.errors.append(said.text) if said.type == "error" else None,
+            lambda said: (
+                visit.errors.append(f"{said.text} ({said.location.get('url')})")
+                if said.type == "error"
+                else None
+            ),
         )
         page.goto(self.home + address)
         # A theme that fades in would be judged half-way.

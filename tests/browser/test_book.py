@@ -155,6 +155,12 @@ def test_search_finds_a_term(book, visitor):
     visit.page.close()
 
 
+def test_the_front_door_names_its_icon(book):
+    # Without one a browser asks for /favicon.ico, if it stays long enough, and logs an error.
+    found = re.search(r'<link rel="icon" href="([^"]+)"', (book / "index.html").read_text("utf-8"))
+    assert (book / found[1]).is_file()
+
+
 def test_front_page_leads_to_the_last_chapter_by_its_next_links(book, visitor):
     visit = visitor.open("chapters/index.html")
     visit.page.goto(visitor.home + "index.html")
