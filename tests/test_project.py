@@ -271,7 +271,14 @@ def test_the_oldest_that_the_package_allows_is_tested():
     pattern, pin = re.search(r"sed -nE 's/(.+)/(.+)/p' pyproject.toml", steps(job)).groups()
     found = re.findall(pattern, read("pyproject.toml"), re.MULTILINE)
     assert pin == r"\1==\2"
-    assert [name for name, _ in found] == ["torch", "numpy", "matplotlib", "jaxtyping"]
+    assert [name for name, _ in found] == [
+        "torch",
+        "numpy",
+        "matplotlib",
+        "jaxtyping",
+        "pooch",
+        "tqdm",
+    ]
 
 
 def test_the_newest_of_everything_builds_the_book_as_well():

@@ -1,0 +1,12 @@
+"""A small English-French grammar with gold word alignments (chapter 04).
+
+| module | holds |
+|---|---|
+| `words` | the tables of words |
+| `inflection` | how words change |
+| `lexicon` | the words with all their forms |
+| `nominals` | a noun, its determiner, its adjectives, in both languages |
+| `clauses` | verbs, clauses, sentences; the links between the languages |
+| `choices` | what goes with what, and which pairs are held out |
+| `drawing` | sentences drawn by chance |
+"""

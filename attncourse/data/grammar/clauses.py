@@ -1,0 +1,321 @@
+"""Clauses and sentences, in English and in French (chapter 04)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from attncourse.data.grammar.inflection import CONTRACTED, ELIDED, article, elides
+from attncourse.data.grammar.lexicon import Adjective, Verb
+from attncourse.data.grammar.nominals import SINGULAR, Fixed, Group, Nominal
+from attncourse.data.grammar.words import OBJECTS
+
+# By form: I, he, we, you, they.
+IS = ("am", "is", "are", "are", "are")
+WAS = ("was", "was", "were", "were", "were")
+ETRE = ("suis", "est", "sommes", "êtes", "sont")
+ETAIT = ("étais", "était", "étions", "étiez", "étaient")
+AVOIR = ("ai", "a", "avons", "avez", "ont")
+REFLEXIVE = ("me", "se", "nous", "vous", "se")
+MODALS = {
+    "can": ("peux", "peut", "pouvons", "pouvez", "peuvent"),
+    "must": ("dois", "doit", "devons", "devez", "doivent"),
+    "want to": ("veux", "veut", "voulons", "voulez", "veulent"),
+    "going to": ("vais", "va", "allons", "allez", "vont"),
+}
+
+
+class Pair(NamedTuple):
+    """A sentence in two languages, and which words belong together (chapters 04 and 05).
+
+    Attributes:
+        source: the English words, in small letters, punctuation included.
+        target: the French words; an elided one keeps its apostrophe, as in "l'".
+        sure: the links (source position, target position) of words that translate each other.
+        possible: `sure`, and the links that explain only a word's form: an article or adjective
+            with the noun it agrees with, a verb with its subject, the article within "du".
+        kinds: what each French word is: "noun", "verb", "adjective", "article", "determiner",
+            "pronoun", "auxiliary", "negation", "preposition", "conjunction", "adverb", "number",
+            "question" or "punctuation".
+
+    Source: Och and Ney 2003, section 3, for sure and possible links.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    sure: frozenset[tuple[int, int]]
+    possible: frozenset[tuple[int, int]]
+    kinds: tuple[str, ...]
+
+
+class Predicate:
+    """A verb, or "is" and an adjective, with what follows it."""
+
+    def __init__(self, verb: Verb | None, past: bool):
+        self.verb, self.past = verb, past
+        self.adjective: Adjective | None = None  # if there is no verb
+        self.modal: str | None = None
+        self.negation: str | None = None  # "not" or "never"
+        self.frequency: Fixed | None = None
+        self.pronoun: str | None = None  # the object, if it is one
+        self.object: Nominal | Group | None = None
+        self.gap: Nominal | None = None  # the object that a relative clause took away
+        self.clause: Clause | None = None
+        self.recipient: Fixed | None = None
+        self.company: Fixed | None = None
+        self.place: Fixed | None = None
+
+    def english(self, out, subject, asked=False):
+        verb, form, modal = self.verb, subject.form, self.modal
+        helper = None
+        if verb is None or modal == "going to":
+            helper = (WAS if self.past else IS)[form]
+        elif modal in ("can", "must"):
+            helper = modal
+        elif asked or self.negation == "not":
+            helper = "did" if self.past else "does" if form == SINGULAR else "do"
+        self.at_helper = None
+        if helper is not None:
+            self.at_helper = len(out)
+            out.append(helper)
+        if asked:
+            subject.english(out)
+        self.at_not = len(out)
+        if self.negation == "not" and helper == "can":
+            self.at_not = self.at_helper
+            out[-1] = "cannot"
+        elif self.negation is not None:
+            out.append(self.negation)
+        if self.frequency is not None:
+            self.frequency.english(out)
+        self.at_modal = len(out)
+        if modal == "want to":
+            out += ["wants" if helper is None and form == SINGULAR else "want", "to"]
+        elif modal == "going to":
+            out += ["going", "to"]
+        self.at_verb = len(out)
+        if verb is None:
+            out.append(self.adjective.english)
+        else:
+            base, third, past = verb.english
+            finite = past if self.past else third if form == SINGULAR else base
+            out.append(base if helper is not None or modal is not None else finite)
+            if verb.english_preposition is not None:
+                self.at_preposition = len(out)
+                out.append(verb.english_preposition)
+        self._rest(out, "english")
+
+    def _rest(self, out, language):
+        if self.pronoun is not None and language == "english":
+            self.at_pronoun = len(out)
+            out.append(self.pronoun)
+        if self.clause is not None:
+            if language == "english":
+                self.at_that = len(out)
+                out.append("that")
+            else:
+                out.append(("que", "conjunction", (self.at_that,), ()))
+        if self.negation is not None and self.object is not None:
+            getattr(self.object, language)(out, True)
+        elif self.object is not None:
+            getattr(self.object, language)(out)
+        for part in (self.clause, self.recipient, self.company, self.place):
+            if part is not None:
+                getattr(part, language)(out)
+
+    def french(self, out, subject):
+        verb, form, heads = self.verb, subject.form, subject.heads
+        at, helper = (self.at_verb,), () if self.at_helper is None else (self.at_helper,)
+        compound = self.past and verb is not None and not verb.state
+        particle = ()  # "looks for" is one word in French
+        if verb is not None and verb.english_preposition and not verb.french_preposition:
+            particle = (self.at_preposition,)
+        clitics = []
+        if verb is not None and verb.reflexive:
+            clitics.append((REFLEXIVE[form], "pronoun", (), (*at, *heads)))
+        if self.pronoun is not None:
+            clitics.append((OBJECTS[self.pronoun], "pronoun", (self.at_pronoun,), ()))
+        if self.negation is not None:
+            out.append(("ne", "negation", (self.at_not,), ()))
+        if self.modal is None:
+            out += clitics
+        if self.modal is not None:
+            to = self.modal in ("want to", "going to")
+            sure, other = ((self.at_modal,), helper) if to else (helper, ())
+            out.append((MODALS[self.modal][form], "verb", sure, other + heads))
+        elif verb is None:
+            out.append(((ETAIT if self.past else ETRE)[form], "verb", helper, heads))
+        elif compound:
+            having = (ETRE if verb.with_etre else AVOIR)[form]
+            out.append((having, "auxiliary", helper or at, at + heads))
+        else:
+            finite = (verb.imperfect if self.past else verb.present)[form]
+            out.append((finite, "verb", at, helper + heads + particle))
+        if self.negation is not None:
+            after = "pas" if self.negation == "not" else "jamais"
+            out.append((after, "negation", (self.at_not,), ()))
+        if self.frequency is not None:
+            self.frequency.french(out)
+        if self.modal is not None:
+            out += clitics
+            to = (self.at_verb - 1,) if to else ()
+            out.append((verb.infinitive, "verb", at, to + particle))
+        elif verb is None:
+            said = self.adjective.french[subject.feminine][subject.plural]
+            out.append((said, "adjective", at, heads))
+        elif compound:
+            feminine, plural, agrees = self._participle(subject)
+            out.append((verb.participle[feminine][plural], "verb", at, helper + agrees + particle))
+        if verb is not None and verb.french_preposition is not None:
+            own = verb.english_preposition is not None
+            sure, other = ((self.at_preposition,), ()) if own else ((), at)
+            out.append((verb.french_preposition, "preposition", sure, other))
+        self._rest(out, "french")
+
+    def _participle(self, subject):
+        """Say what a participle agrees with: the subject after être, an object before avoir."""
+        if self.verb.with_etre:
+            return subject.feminine, subject.plural, subject.heads
+        if self.pronoun is not None:
+            return self.pronoun == "her", self.pronoun == "them", (self.at_pronoun,)
+        if self.gap is not None:
+            return self.gap.feminine, self.gap.plural, self.gap.heads
+        return False, False, ()
+
+
+class Relative:
+    """A relative clause: `role` is what its noun is in it, "subject", "object" or "place"."""
+
+    def __init__(self, noun: Nominal, role: str, subject, predicate: Predicate):
+        self.noun, self.role, self.subject, self.predicate = noun, role, subject, predicate
+        if role == "object":
+            predicate.gap = noun
+
+    def english(self, out):
+        self.at = len(out)
+        if self.role == "place":
+            out.append("where")
+        else:
+            who = self.role == "subject" and self.noun.noun.kind == "person"
+            out.append("who" if who else "that")
+        if self.role != "subject":
+            self.subject.english(out)
+        self.predicate.english(out, self.subject)
+
+    def french(self, out):
+        said = {"subject": "qui", "object": "que", "place": "où"}[self.role]
+        out.append((said, "pronoun", (self.at,), self.noun.heads))
+        if self.role != "subject":
+            self.subject.french(out)
+        self.predicate.french(out, self.subject)
+
+
+class Clause:
+    """A subject and what is said of it, perhaps with a time, perhaps joined to another clause."""
+
+    def __init__(self, subject, predicates: list[Predicate]):
+        self.subject, self.predicates = subject, predicates
+        self.opening: Fixed | None = None
+        self.closing: Fixed | None = None
+        self.next: tuple[Fixed, Clause] | None = None
+
+    def english(self, out, asked=False):
+        if self.opening is not None:
+            self.opening.english(out)
+            self.at_comma = len(out)
+            out.append(",")
+        if not asked:
+            self.subject.english(out)
+        self.predicates[0].english(out, self.subject, asked)
+        for predicate in self.predicates[1:]:
+            self.at_and = len(out)
+            out.append("and")
+            predicate.english(out, self.subject)
+        if self.closing is not None:
+            self.closing.english(out)
+        if self.next is not None:
+            for part in self.next:
+                part.english(out)
+
+    def french(self, out):
+        if self.opening is not None:
+            self.opening.french(out)
+            out.append((",", "punctuation", (self.at_comma,), ()))
+        self.subject.french(out)
+        self.predicates[0].french(out, self.subject)
+        for predicate in self.predicates[1:]:
+            out.append(("et", "conjunction", (self.at_and,), ()))
+            predicate.french(out, self.subject)
+        if self.closing is not None:
+            self.closing.french(out)
+        if self.next is not None:
+            for part in self.next:
+                part.french(out)
+
+
+def say(clause: Clause, asked: bool = False, question: Fixed | None = None) -> Pair:
+    """Say a clause in both languages, as a statement or as a question (chapter 04).
+
+    Args:
+        clause: what is said.
+        asked: whether it is a question.
+        question: the word that a question begins with, unless it is answered by yes or no.
+
+    Returns:
+        The words of both languages, and the links between them.
+
+    Example:
+        >>> from attncourse.data.grammar.lexicon import nouns, verbs
+        >>> cat = Nominal(nouns()[16], False, "the")
+        >>> pair = say(Clause(cat, [Predicate(verbs()[0], past=False)]))
+        >>> " ".join(pair.source), " ".join(pair.target)
+        ('the cat sleeps .', 'le chat dort .')
+        >>> sorted(pair.sure), sorted(pair.possible - pair.sure)
+        ([(0, 0), (1, 1), (2, 2), (3, 3)], [(1, 0), (1, 2)])
+    """
+    english: list[str] = []
+    french: list = []
+    if question is not None:
+        question.english(english)
+        question.french(french)
+    clause.english(english, asked)
+    if asked:
+        # "Est-ce que" stands for the helper in front; it is a translation only of "do".
+        helper = (clause.predicates[0].at_helper,)
+        does = english[helper[0]] in ("do", "does", "did")
+        french.append(("est-ce", "question", helper if does else (), helper))
+        french.append(("que", "question", (), helper))
+    clause.french(french)
+    mark = "?" if asked else "."
+    french.append((mark, "punctuation", (len(english),), ()))
+    english.append(mark)
+    for position, word in enumerate(english):
+        if word == "a":
+            english[position] = article(english[position + 1])
+    return _joined(english, french)
+
+
+def _joined(english, french) -> Pair:
+    """Elide and contract, from the end so that each word meets its neighbour's final form."""
+    merged = []
+    following = "."
+    for entry in reversed(french):
+        word = entry[0]
+        if (word, following) in CONTRACTED:
+            following = CONTRACTED[word, following]
+            _, _, sure, possible = merged.pop()
+            merged.append((following, entry[1], entry[2], entry[3] + sure + possible))
+            continue
+        if word in ELIDED and elides(following):
+            word = ELIDED[word]
+            entry = (word, *entry[1:])
+        merged.append(entry)
+        following = word
+    merged.reverse()
+    sure, possible = [], []
+    for position, (_, _, certain, other) in enumerate(merged):
+        for at in certain:
+            sure.append((at, position))
+        for at in other:
+            possible.append((at, position))
+    target, kinds = zip(*[entry[:2] for entry in merged], strict=True)
+    return Pair(tuple(english), target, frozenset(sure), frozenset(sure + possible), kinds)
