@@ -6,7 +6,7 @@
 | 02 Attention pooling | `kernels`, `masks` |
 | 03 Attention scores | `scores`, `masks`, `attention` |
 | every chapter | `runtime`, `figures`, `exercises` |
-| 04 and 05, to come | `data`, `metrics` |
+| 04 and 05, to come | `data`, `metrics`, `training` |
 """
 
 from importlib.metadata import PackageNotFoundError, version

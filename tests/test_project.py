@@ -276,6 +276,7 @@ def test_the_oldest_that_the_package_allows_is_tested():
         "numpy",
         "matplotlib",
         "jaxtyping",
+        "safetensors",
         "pooch",
         "tqdm",
     ]

@@ -1,0 +1,176 @@
+"""The loss of a model that writes sentences: cross-entropy per real token (chapter 04)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from attncourse import runtime
+from attncourse.data.batches import Batch
+from attncourse.masks import padding_mask
+
+# What runs in how many bits; float32 means that nothing is lowered.
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+_LEFT_OUT = -100  # a label that cross_entropy skips
+
+
+def sequence_loss(
+    logits: Float[Tensor, "batch length vocabulary"],
+    labels: Int64[Tensor, "batch length"],
+    mask: Bool[Tensor, "batch length"],
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    r"""Mean cross-entropy over the real tokens of a batch (chapter 04).
+
+    $$L = -\frac{1}{\sum_{b,t} m_{bt}} \sum_{b,t} m_{bt} \log p(y_{bt} \mid y_{b,<t}, x_b)$$
+
+    Every real token counts the same, so a long sentence counts for more than a short one. What
+    the labels and logits hold at padding does not matter.
+
+    Args:
+        logits: (batch, length, vocabulary). Half precision is computed with as float32.
+        labels: (batch, length), the token wanted at each place.
+        mask: (batch, length), True where the label is a real token.
+        label_smoothing: the share of the wanted probability that is spread evenly over the
+            whole vocabulary.
+
+    Returns:
+        A single number, in nats per token; 0 if no token is real.
+
+    Raises:
+        TypeError: if `labels` are not int64 or `mask` is not boolean.
+        ValueError: if the shapes disagree, or `label_smoothing` lies outside [0, 1].
+
+    Source: Vaswani et al. 2017, section 5.4, smooth with 0.1; the method is Szegedy et al. 2016,
+    section 7. Both spread over the vocabulary with the right answer included, as here.
+
+    Example:
+        >>> logits = torch.zeros(1, 2, 4)  # no idea: each of 4 tokens has probability 1/4
+        >>> sequence_loss(logits, torch.tensor([[3, 0]]), torch.tensor([[True, False]]))
+        tensor(1.3863)
+    """
+    if logits.dim() != 3:
+        raise ValueError(
+            f"logits must be (batch, length, vocabulary), got shape {tuple(logits.shape)}"
+        )
+    if labels.dtype is not torch.int64:
+        raise TypeError(f"labels must be int64, got {labels.dtype}")
+    if mask.dtype is not torch.bool:
+        raise TypeError(f"mask must be boolean, True at real tokens, got {mask.dtype}")
+    for name, tensor in (("labels", labels), ("mask", mask)):
+        if tensor.shape != logits.shape[:-1]:
+            raise ValueError(
+                f"logits and {name} disagree: {tuple(logits.shape)} and {tuple(tensor.shape)}, "
+                "wanted (batch, length, vocabulary) and (batch, length)"
+            )
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+    if logits.dtype in (torch.float16, torch.bfloat16):
+        logits = logits.float()
+    total = F.cross_entropy(
+        logits.flatten(0, 1),
+        labels.masked_fill(~mask, _LEFT_OUT).flatten(),
+        ignore_index=_LEFT_OUT,
+        label_smoothing=label_smoothing,
+        reduction="sum",
+    )
+    return total / mask.sum().clamp(min=1)
+
+
+def require_precision(precision: str) -> None:
+    """Refuse what is none of the three precisions."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+
+
+def real_tokens(batch: Batch) -> int:
+    """Count the tokens that a batch asks for: those of the targets, without their `<bos>`."""
+    return int(batch.target_lengths.sum()) - len(batch)
+
+
+def batch_loss(
+    model: nn.Module,
+    batch: Batch,
+    *,
+    device: torch.device | str | None = None,
+    precision: str = "float32",
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """The loss of a batch with teacher forcing (chapter 04).
+
+    At each place the decoder reads the true tokens so far, `batch.decoder_input`, and is asked
+    for the next one, `batch.labels`: the same sentence, shifted by one. Unshifted, it would only
+    have to repeat what it reads.
+
+    Args:
+        model: called as `model(source, target, source_mask, target_mask)`, gives the logits.
+        batch: padded pairs, on the CPU or on `device`.
+        device: where the model is; by default where its parameters are.
+        precision: "float32", or "bfloat16" or "float16" for mixed precision.
+        label_smoothing: see `sequence_loss`.
+
+    Returns:
+        A single number with a gradient, in nats per real token.
+
+    Raises:
+        ValueError: if `precision` is none of the three.
+    """
+    require_precision(precision)
+    device = _device_of(model) if device is None else torch.device(device)
+    # The masks are made before the move: on a GPU the check of the lengths would wait for it.
+    source_mask = padding_mask(batch.source_lengths, batch.source.shape[1]).to(device)
+    target_mask = padding_mask(batch.target_lengths - 1, batch.labels.shape[1]).to(device)
+    batch = batch.to(device, non_blocking=True)
+    lowered = PRECISIONS[precision]
+    with torch.autocast(device.type, lowered, enabled=lowered is not None):
+        logits = model(batch.source, batch.decoder_input, source_mask, target_mask)
+    return sequence_loss(logits, batch.labels, target_mask, label_smoothing)
+
+
+def mean_loss(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device | str | None = None,
+    precision: str = "float32",
+) -> float:
+    """The loss over a whole corpus, in evaluation mode and without gradients (chapter 04).
+
+    Args:
+        model: as for `batch_loss`. Its mode is the same afterwards.
+        batches: padded pairs; how they are cut into batches does not matter.
+        device: where the model is; by default where its parameters are.
+        precision: see `batch_loss`.
+
+    Returns:
+        Nats per real token; its exponential is the perplexity.
+
+    Raises:
+        ValueError: if there is no batch.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    total, tokens = 0.0, 0
+    try:
+        with torch.no_grad():
+            for batch in batches:
+                count = real_tokens(batch)
+                loss = batch_loss(model, batch, device=device, precision=precision)
+                total += loss.item() * count
+                tokens += count
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    if tokens == 0:
+        raise ValueError("batches must hold at least one batch, got none")
+    return total / tokens
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    parameter = next(model.parameters(), None)
+    return runtime.device("cpu") if parameter is None else parameter.device
