@@ -190,8 +190,26 @@ class AdditiveScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for (..., query, query_dim) and (..., key, key_dim)."""
         require_pair(query, key)
-        _require_fit("query", query, self.query_projection.in_features, self.output.weight)
+        return self.of_projected(query, self.project(key))
+
+    def project(
+        self, key: Float[Tensor, "*batch key key_dim"]
+    ) -> Float[Tensor, "*batch key hidden_dim"]:
+        """Give W_k k, (..., key, hidden_dim), the part of a score that no query changes.
+
+        A decoder that meets the same keys at every step projects them once, and takes
+        `of_projected` for its score.
+        """
         _require_fit("key", key, self.key_projection.in_features, self.output.weight)
+        return self.key_projection(key)
+
+    def of_projected(
+        self,
+        query: Float[Tensor, "*batch query query_dim"],
+        projected: Float[Tensor, "*batch key hidden_dim"],
+    ) -> Float[Tensor, "*batch query key"]:
+        """Give (..., query, key) for keys that `project` has seen already."""
+        _require_fit("query", query, self.query_projection.in_features, self.output.weight)
+        _require_fit("projected", projected, self.key_projection.out_features, self.output.weight)
         query = self.query_projection(query).unsqueeze(-2)  # (..., query, 1, hidden)
-        key = self.key_projection(key).unsqueeze(-3)  # (..., 1, key, hidden)
-        return self.output(torch.tanh(query + key)).squeeze(-1)
+        return self.output(torch.tanh(query + projected.unsqueeze(-3))).squeeze(-1)

@@ -22,6 +22,7 @@ from attncourse.metrics.translations import (
     ComparableBleu,
     bleu,
     comparable_bleu,
+    moses_text,
     moses_tokens,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "comparable_bleu",
     "exact_match",
     "log_likelihood",
+    "moses_text",
     "moses_tokens",
     "perplexity",
     "token_accuracy",

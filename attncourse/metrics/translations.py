@@ -175,6 +175,28 @@ def moses_tokens(texts: Sequence[str], language: str) -> list[str]:
     return [tokenizer.tokenize(text.lower(), return_str=True, escape=False) for text in texts]
 
 
+def moses_text(words: Sequence[str], language: str) -> str:
+    """Put words together to a text as people write it (chapter 05).
+
+    Args:
+        words: as `split_words` sets them apart.
+        language: theirs, `"en"`, `"de"` or `"fr"`.
+
+    Returns:
+        The text, in which punctuation has found its place again.
+
+    Raises:
+        ImportError: if the `sacremoses` library is missing.
+        ValueError: if the language is another.
+
+    Example:
+        >>> moses_text(["the", "dog", "'s", "toy", "."], "en")
+        "the dog's toy."
+    """
+    _require_language(language)
+    return _sacremoses().MosesDetokenizer(language).detokenize(words, unescape=False)
+
+
 def bleu_counts(
     hypotheses: Sequence[str],
     references: Sequence[str | Sequence[str]],
@@ -249,8 +271,7 @@ def _put_together(hypothesis, i: int, language: str) -> str:
         return hypothesis
     if not _are_texts(hypothesis):
         raise TypeError(f"hypotheses[{i}] must be a text or its words, got {hypothesis!r}")
-    _require_language(language)
-    return _sacremoses().MosesDetokenizer(language).detokenize(hypothesis, unescape=False)
+    return moses_text(hypothesis, language)
 
 
 def _are_texts(given) -> bool:

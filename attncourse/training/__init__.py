@@ -4,6 +4,7 @@
 |---|---|
 | `loss` | cross-entropy per real token |
 | `history` | the record of a training |
+| `schedules` | how the learning rate goes up and down |
 | `checkpoints` | weights and all else that a training needs to go on |
 | `progress` | a bar on a terminal, plain lines elsewhere |
 | `state` | what changes from step to step, and how it is saved and restored |
@@ -20,6 +21,7 @@ from attncourse.training.checkpoints import (
 from attncourse.training.history import History
 from attncourse.training.loop import fit
 from attncourse.training.loss import batch_loss, mean_loss, sequence_loss
+from attncourse.training.schedules import linear_schedule
 
 __all__ = [
     "Checkpoint",
@@ -27,6 +29,7 @@ __all__ = [
     "History",
     "batch_loss",
     "fit",
+    "linear_schedule",
     "load_checkpoint",
     "mean_loss",
     "read_checkpoint",

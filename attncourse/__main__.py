@@ -1,0 +1,7 @@
+"""`python -m attncourse` is the command `attncourse`."""
+
+import sys
+
+from attncourse.cli import main
+
+sys.exit(main())

@@ -1,0 +1,16 @@
+"""The long trainings of the course: recipes, and what comes of them (chapters 04 and 05).
+
+| module | what it holds |
+|---|---|
+| `recipe` | what is trained on what, and how |
+| `book` | the recipes whose figures the chapters show |
+| `corpora` | a corpus with its vocabularies and tests |
+| `scores` | how a trained translator is judged |
+| `runs` | a training in its folder, and the record of it |
+"""
+
+from attncourse.recipes.book import RECIPES
+from attncourse.recipes.recipe import Recipe
+from attncourse.recipes.runs import Run, environment, evaluate, load, train, write_record
+
+__all__ = ["RECIPES", "Recipe", "Run", "environment", "evaluate", "load", "train", "write_record"]

@@ -1,0 +1,239 @@
+"""A training by recipe: its folder, its end, and the record that stays (chapters 04 and 05)."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from attncourse.data.batches import Batches
+from attncourse.data.files import write_atomically
+from attncourse.data.vocabulary import Vocabulary, load_vocabulary
+from attncourse.recipes import corpora, scores
+from attncourse.recipes.recipe import Recipe
+from attncourse.runtime import require_integer, seed_everything
+from attncourse.training import History, fit, linear_schedule, load_checkpoint, save_checkpoint
+from attncourse.translator import Translator
+
+BUCKET = 2048  # pairs that are sorted by length together
+VALIDATIONS = 10  # in a training
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model in its folder (chapter 04).
+
+    Attributes:
+        recipe: how it was trained.
+        seed: with which seed.
+        model: the model, on the CPU, in evaluation mode.
+        source: the vocabulary that it reads.
+        target: the vocabulary that it writes.
+    """
+
+    recipe: Recipe
+    seed: int
+    model: nn.Module
+    source: Vocabulary
+    target: Vocabulary
+
+    @property
+    def translator(self) -> Translator:
+        """The model as a function from sentences to sentences."""
+        return Translator(self.model, self.source, self.target)
+
+
+def train(
+    recipe: Recipe,
+    folder: str | os.PathLike,
+    *,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    progress: bool | None = None,
+) -> tuple[Run, dict[str, Any]]:
+    """Train by a recipe, or go on with what is in the folder (chapter 04).
+
+    A training that was stopped goes on when this is called again; one that is over is only read.
+
+    Args:
+        recipe: what to train on what, and how.
+        folder: gets the recipe, both vocabularies, the checkpoints and at last the model.
+        seed: of the first weights, the order of the batches, and dropout.
+        device: where to train; by default a GPU if there is one.
+        progress: see `attncourse.training.fit`.
+
+    Returns:
+        The trained model, and how its training went, for the record.
+
+    Raises:
+        CheckpointError: if a checkpoint in the folder cannot be used.
+        DataError: if the corpus cannot be had.
+        KeyboardInterrupt: after Ctrl-C; the same call goes on.
+        ValueError: if the folder holds a training by another recipe or seed.
+    """
+    require_integer("seed", seed, least=0)
+    folder = Path(folder)
+    _claim(folder, recipe, seed)
+    corpus = corpora.load(recipe)
+    corpus.source.save(folder / "source.json")
+    corpus.target.save(folder / "target.json")
+    seed_everything(seed)
+    model = recipe.model(len(corpus.source), len(corpus.target))
+    batches = Batches(
+        corpus.train, sentences=recipe.sentences, bucket=BUCKET, generator=torch.Generator()
+    )
+    every = max(1, recipe.steps // VALIDATIONS)
+    history = fit(
+        model,
+        batches,
+        steps=recipe.steps,
+        learning_rate=recipe.learning_rate,
+        schedule=linear_schedule(recipe.steps, recipe.warmup),
+        label_smoothing=recipe.label_smoothing,
+        device=device,
+        seed=seed,
+        validation=Batches(corpus.validation, sentences=250, bucket=len(corpus.validation)),
+        validate_every=every,
+        checkpoint=folder,
+        checkpoint_every=every,
+        progress=progress,
+    )
+    where = next(model.parameters()).device
+    model.to("cpu")
+    save_checkpoint(folder / "model.safetensors", model, step=recipe.steps)
+    run = Run(recipe, seed, model, corpus.source, corpus.target)
+    return run, _how_it_went(model, history, where)
+
+
+def load(folder: str | os.PathLike) -> Run:
+    """Read a trained model (chapter 04).
+
+    Args:
+        folder: what `train` was given.
+
+    Raises:
+        CheckpointError: if the model is missing or damaged.
+        FileNotFoundError: if the folder holds no training.
+        ValueError: if another of its files is damaged.
+    """
+    folder = Path(folder)
+    recipe, seed = _claimed(folder)
+    source, target = (load_vocabulary(folder / f"{side}.json") for side in ("source", "target"))
+    model = recipe.model(len(source), len(target))
+    load_checkpoint(folder / "model.safetensors", model)
+    return Run(recipe, seed, model.eval(), source, target)
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    """Judge a trained model on the tests of its corpus (chapters 04 and 05)."""
+    tests = corpora.load(run.recipe).tests
+    if run.recipe.corpus == "embedded":
+        return scores.of_embedded(run.translator, tests)
+    return {
+        name: scores.of_captions(run.translator, pairs, run.recipe.target)
+        for name, pairs in tests.items()
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Say on what this runs: versions, hardware, and the commit if this is a checkout."""
+    from attncourse import __version__
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "attncourse": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+    }
+
+
+def write_record(path: str | os.PathLike, record: dict[str, Any]) -> None:
+    """Write a record as JSON that reads well in a diff, whole or not at all."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, text.encode("utf-8"))
+
+
+def _how_it_went(model: nn.Module, history: History, device: torch.device) -> dict[str, Any]:
+    every = max(1, len(history.step) // 50)
+    ends = range(every, len(history.step) + 1, every)
+    return {
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "device": device.type,
+        "minutes": round(history.seconds[-1] / 60, 1),
+        "target_tokens": sum(history.tokens),
+        "target_tokens_per_second": round(sum(history.tokens) / history.seconds[-1]),
+        "curve": {
+            "step": [history.step[end - 1] for end in ends],
+            "loss": [round(_mean(history.loss[end - every : end]), 4) for end in ends],
+            "validation_step": history.validation_step,
+            "validation_loss": [round(loss, 4) for loss in history.validation_loss],
+        },
+    }
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+def _claim(folder: Path, recipe: Recipe, seed: int) -> None:
+    """Write down what the folder is for; refuse one that is for something else."""
+    try:
+        found = _claimed(folder)
+    except FileNotFoundError:
+        claim = {"recipe": recipe.to_dict(), "seed": int(seed)}
+        write_record(folder / "recipe.json", claim)
+        return
+    if found != (recipe, seed):
+        raise ValueError(
+            f"folder {folder} holds a training by another recipe or seed; "
+            "give another, or delete it"
+        )
+
+
+def _claimed(folder: Path) -> tuple[Recipe, int]:
+    path = folder / "recipe.json"
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return Recipe.from_dict(held["recipe"]), held["seed"]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{folder} holds no training: there is no {path.name}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file is in, marked if something was changed."""
+    here = Path(__file__).parent
+    try:
+        found = [
+            subprocess.run(
+                ["git", *command], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for command in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "."))
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    commit, changed = found
+    return commit + ("+" if changed else "")
+
+
+def _processor() -> str:
+    """The processor's name and its cores."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next(line for line in file if line.startswith("model name")).split(":")[1]
+    except (OSError, StopIteration):
+        pass
+    return f"{name.strip()}, {os.cpu_count()} cores"

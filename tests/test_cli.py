@@ -1,0 +1,109 @@
+"""attncourse.cli: the command trains, judges and translates, and says what went wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+from attncourse import cli
+from attncourse.data.translation import translation_pairs
+from attncourse.recipes import RECIPES, Recipe, corpora, runs
+from attncourse.training import loop
+
+SMALL = Recipe(
+    corpus="embedded", attention=True, steps=5, embed_dim=5, hidden_dim=7, sentences=11, warmup=2
+)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to work in, a small corpus and a small recipe."""
+    sizes = {"train": 300, "validation": 13, "composition": 11, "length": 7}
+    monkeypatch.setattr(corpora, "translation_pairs", partial(translation_pairs, **sizes))
+    monkeypatch.setitem(RECIPES, "small", SMALL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_train_evaluate_translate(place, capsys, monkeypatch):
+    assert cli.main(["train", "small", "--seed", "3", "--device", "cpu"]) == 0
+    assert "recorded in results/small-seed3.json" in capsys.readouterr().out
+    record = json.loads((place / "results/small-seed3.json").read_text())
+    assert (record["name"], record["seed"]) == ("small", 3)
+    assert record["recipe"] == SMALL.to_dict()
+    assert set(record["scores"]) == {"validation", "composition", "length"}
+
+    assert cli.main(["evaluate", "small", "--seed", "3"]) == 0
+    assert json.loads(capsys.readouterr().out) == record["scores"]
+
+    told = {}
+    for name, options in (("beam", []), ("greedy", ["--greedy"])):
+        command = ["translate", "--recipe", "small", "--seed", "3", *options]
+        assert cli.main([*command, "The dog sleeps.", "A cat sleeps."]) == 0
+        told[name] = capsys.readouterr().out
+        assert told[name].count("\n") == 2
+        monkeypatch.setattr(sys, "stdin", io.StringIO("The dog sleeps.\n\nA cat sleeps.\n"))
+        assert cli.main(command) == 0
+        first, empty, last, end = capsys.readouterr().out.split("\n")
+        assert f"{first}\n{last}\n" == told[name]
+        assert empty == end == ""
+
+
+def test_a_second_training_changes_nothing(place, capsys):
+    assert cli.main(["train", "small", "--device", "cpu"]) == 0
+    first = json.loads((place / "results/small-seed0.json").read_text())
+    assert cli.main(["train", "small", "--device", "cpu"]) == 0
+    assert json.loads((place / "results/small-seed0.json").read_text()) == first
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(place, capsys, monkeypatch):
+    def interrupt(step, model, history):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "fit", partial(loop.fit, callbacks=[interrupt]))
+        assert cli.main(["train", "small", "--device", "cpu"]) == 130
+    assert "interrupted after step 2" in capsys.readouterr().err
+    assert not (place / "results").exists()
+    assert cli.main(["train", "small", "--device", "cpu"]) == 0
+    assert "going on after step 2" in capsys.readouterr().out
+    assert (place / "results/small-seed0.json").exists()
+
+
+def test_what_was_not_trained_cannot_be_judged(place, capsys):
+    assert cli.main(["evaluate", "small"]) == 1
+    assert "runs/small-seed0 holds no training" in capsys.readouterr().err
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones(place, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", "moon"])
+    assert stopped.value.code == 2
+    assert "small" in capsys.readouterr().err
+
+
+def test_captions_that_are_not_there_are_asked_for(place, capsys, monkeypatch):
+    monkeypatch.setenv("ATTNCOURSE_DATA", str(place / "data"))
+
+    def unknown(*arguments, **options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    recipe = Recipe(corpus="multi30k", attention=True, steps=1)
+    monkeypatch.setitem(RECIPES, "captions", recipe)
+    assert cli.main(["train", "captions"]) == 1
+    assert "attncourse: " in capsys.readouterr().err
+    assert not (place / "results").exists()
+
+
+def test_recipes_are_listed_from_the_shell():
+    command = [sys.executable, "-m", "attncourse", "recipes"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == list(RECIPES)

@@ -1,0 +1,486 @@
+"""attncourse.decoding: greedy and beam search against search by hand and over everything."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import refused
+from torch import Tensor, nn
+
+from attncourse import padding_mask
+from attncourse.decoding import Decoded, beam_search, greedy, select
+from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
+
+BOS, EOS, PAD = 1, 2, 0
+MARKS = {"bos": BOS, "eos": EOS, "pad": PAD}
+LOWEST = -1e9  # a logit that gives no probability
+
+
+class Markov:
+    """A model whose next token depends on the last one and on the sentence's first source id.
+
+    `tables` are logits, (kinds, last, next). The state carries the tokens read so far, so that a
+    row that goes astray shows, in a nesting of every kind of container.
+    """
+
+    def __init__(self, tables: Tensor):
+        self.tables = tables
+        self.rows: list[int] = []  # of each call of `step`
+        self.read: list[Tensor] = []  # what the last call of `step` had read, row by row
+
+    def start(self, source, source_mask=None):
+        empty = torch.zeros(len(source), 0, dtype=torch.int64, device=source.device)
+        return {"kind": (source[:, 0], [None, empty])}
+
+    def step(self, tokens, state):
+        kind, (nothing, read) = state["kind"]
+        assert nothing is None
+        self.rows.append(len(tokens))
+        read = torch.cat([read, tokens[:, None]], 1)
+        self.read = read
+        return self.tables[kind, tokens], {"kind": (kind, [None, read])}
+
+
+class Remembering(Markov):
+    """Depends on everything read so far: logits drawn from the history's own number."""
+
+    def step(self, tokens, state):
+        _, state = super().step(tokens, state)
+        kind, (_, read) = state["kind"]
+        rows = []
+        for k, history in zip(kind.tolist(), read.tolist(), strict=True):
+            seed = hash((k, *history)) % 2**31
+            generator = torch.Generator().manual_seed(seed)
+            size = self.tables.shape[-1]
+            rows.append(2 * torch.randn(size, generator=generator, dtype=torch.float64))
+        return torch.stack(rows), state
+
+
+def tables(kinds: int, vocabulary: int, seed: int = 0, spread: float = 2.0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = kinds, vocabulary, vocabulary
+    return spread * torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def kinds(count: int) -> Tensor:
+    return torch.arange(count)[:, None]
+
+
+def log_probability(model, kind: int, tokens: list[int]) -> float:
+    """Add the log-probabilities of a sentence's tokens, one at a time."""
+    state, last, total = model.start(torch.tensor([[kind]])), BOS, 0.0
+    for token in tokens:
+        logits, state = model.step(torch.tensor([last]), state)
+        total += logits[0].double().log_softmax(-1)[token].item()
+        last = token
+    return total
+
+
+def best_of_all(model, kind: int, vocabulary: int, max_length: int, penalty: float) -> float:
+    """Score every sentence that ends in time, and every one that is cut; give the best score."""
+    words = [token for token in range(vocabulary) if token != EOS]
+    ended = [
+        [*body, EOS]
+        for length in range(max_length)
+        for body in itertools.product(words, repeat=length)
+    ]
+    cut = [list(body) for body in itertools.product(words, repeat=max_length)]
+    return max(
+        log_probability(model, kind, tokens) / ((5 + len(tokens)) / 6) ** penalty
+        for tokens in ended + cut
+    )
+
+
+def lists(decoded: Decoded) -> list[list[int]]:
+    return [
+        row[:length]
+        for row, length in zip(decoded.tokens.tolist(), decoded.lengths.tolist(), strict=True)
+    ]
+
+
+def translator(decoder, dtype=torch.float64) -> EncoderDecoder:
+    """Draw a small model with weights large enough that it says something."""
+    generator = torch.Generator().manual_seed(7)
+    encoder = GRUEncoder(19, embed_dim=5, hidden_dim=7, bidirectional=True)
+    decoder = decoder(13, embed_dim=5, hidden_dim=11, memory_dim=14, dropout=0.5)
+    model = EncoderDecoder(encoder, decoder).to(dtype)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator, dtype=torch.float64))
+        model.decoder.readout.output.bias[EOS] += 2  # so that sentences end, sooner or later
+    return model
+
+
+DECODERS = pytest.mark.parametrize("decoder", [GRUDecoder, AttentionDecoder])
+SEARCHES = pytest.mark.parametrize(
+    "search",
+    [
+        greedy,
+        lambda *inputs, **options: beam_search(*inputs, beam_size=3, **options),
+        lambda *inputs, **options: beam_search(*inputs, beam_size=5, length_penalty=0.7, **options),
+    ],
+    ids=["greedy", "beam", "penalised"],
+)
+
+
+# Rows of a state
+
+
+class Pair(NamedTuple):
+    left: Tensor
+    right: Tensor | None
+
+
+def test_rows_are_taken_from_every_tensor_of_a_nesting():
+    first, second = torch.arange(10).view(5, 2), torch.arange(5.0).view(5, 1, 1)
+    state = [Pair(first, None), {"a": (second, None), "b": [first]}]
+    taken = select(state, torch.tensor([3, 0, 3]))
+    assert isinstance(taken, list)
+    assert isinstance(taken[0], Pair)
+    assert taken[0].left.tolist() == [[6, 7], [0, 1], [6, 7]]
+    assert taken[0].right is None
+    assert isinstance(taken[1]["a"], tuple)
+    assert taken[1]["a"][0].flatten().tolist() == [3, 0, 3]
+    assert taken[1]["b"][0].tolist() == taken[0].left.tolist()
+    assert first.tolist()[0] == [0, 1]
+
+
+def test_what_has_no_rows_is_refused(own_errors):
+    with refused(TypeError, "state", "tuples", "str"):
+        select((torch.zeros(2), "a"), torch.tensor([0]))
+
+
+# By hand
+
+
+def test_greedy_takes_the_likeliest_token_each_time():
+    # from <bos>: 3 with 1/2; from 3: 4 with 3/4; from 4: the end with 2/3
+    logits = torch.full((1, 5, 5), LOWEST, dtype=torch.float64)
+    logits[0, BOS, [3, 4, EOS]] = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log()
+    logits[0, 3, [4, EOS]] = torch.tensor([0.75, 0.25], dtype=torch.float64).log()
+    logits[0, 4, [EOS, 3]] = torch.tensor([2 / 3, 1 / 3], dtype=torch.float64).log()
+    decoded = greedy(Markov(logits), kinds(1), **MARKS, max_length=7)
+    assert decoded.tokens.tolist() == [[3, 4, EOS]]
+    assert decoded.lengths.tolist() == [3]
+    assert decoded.log_probability.item() == pytest.approx(math.log(1 / 2 * 3 / 4 * 2 / 3))
+
+
+def likelier_later() -> Markov:
+    """Greedy begins with 3 (0.6), behind which all is uncertain; 4 (0.4) ends for certain."""
+    logits = torch.full((1, 9, 9), LOWEST, dtype=torch.float64)
+    logits[0, BOS, [3, 4]] = torch.tensor([0.6, 0.4], dtype=torch.float64).log()
+    logits[0, 3, [5, 6, 7]] = torch.tensor([0.4, 0.35, 0.25], dtype=torch.float64).log()
+    logits[0, [4, 5, 6, 7], EOS] = 0.0
+    return Markov(logits)
+
+
+def test_a_beam_finds_a_likelier_sentence_than_greedy():
+    model = likelier_later()
+    first = greedy(model, kinds(1), **MARKS, max_length=7)
+    assert first.tokens.tolist() == [[3, 5, EOS]]
+    assert first.log_probability.item() == pytest.approx(math.log(0.24))
+    second = beam_search(model, kinds(1), **MARKS, max_length=7, beam_size=2)
+    assert second.tokens.tolist() == [[4, EOS]]
+    assert second.log_probability.item() == pytest.approx(math.log(0.4))
+
+
+def test_the_length_penalty_is_that_of_the_paper():
+    # 4 and the end: ln 0.4 / (7/6)^a. 3, 5 and the end: ln 0.24 / (8/6)^a. They are equal
+    # where (8/7)^a = ln 0.24 / ln 0.4, at a = 3.31
+    model = likelier_later()
+    turn = math.log(math.log(0.24) / math.log(0.4)) / math.log(8 / 7)
+    for penalty, expected in ((turn - 1e-3, [4, EOS]), (turn + 1e-3, [3, 5, EOS])):
+        decoded = beam_search(
+            model, kinds(1), **MARKS, max_length=7, beam_size=4, length_penalty=penalty
+        )
+        assert lists(decoded) == [expected]
+    assert decoded.log_probability.item() == pytest.approx(math.log(0.24))  # not divided
+
+
+@SEARCHES
+def test_a_sentence_that_does_not_end_is_cut(search):
+    logits = torch.full((1, 5, 5), LOWEST, dtype=torch.float64)
+    logits[0, :, 4] = 0.0
+    model = Markov(logits)
+    decoded = search(model, kinds(1), **MARKS, max_length=3)
+    assert decoded.tokens.tolist() == [[4, 4, 4]]
+    assert decoded.lengths.tolist() == [3]
+    assert len(model.rows) == 3
+    assert lists(search(model, kinds(1), **MARKS, max_length=1)) == [[4]]
+
+
+def ends_after(*lengths: int, beside: float = LOWEST) -> Markov:
+    """Count upwards from 3; sentence i ends with its `lengths[i]`-th token. `beside` is the logit
+    of breaking off: of padding, and the end behind it."""
+    size = 4 + max(lengths)
+    logits = torch.full((len(lengths), size, size), LOWEST, dtype=torch.float64)
+    for kind, length in enumerate(lengths):
+        tokens = [BOS, *range(3, 2 + length), EOS]
+        for last, token in itertools.pairwise(tokens):
+            logits[kind, last, token] = 0.0
+            logits[kind, last, PAD] = beside
+        logits[kind, PAD, EOS] = 0.0
+    return Markov(logits)
+
+
+def test_finished_sentences_leave_the_batch():
+    model = ends_after(2, 5, 1, 5, 3)
+    decoded = greedy(model, kinds(5), **MARKS, max_length=11)
+    assert lists(decoded) == [[3, 2], [3, 4, 5, 6, 2], [2], [3, 4, 5, 6, 2], [3, 4, 2]]
+    assert decoded.tokens[2].tolist() == [2, 0, 0, 0, 0]
+    assert model.rows == [5, 4, 3, 2, 2]
+
+
+def test_sentences_whose_beam_is_decided_leave_the_batch():
+    model = ends_after(2, 5, 1, 5, 3, beside=-20.0)  # no break-off is as likely as the sentence
+    decoded = beam_search(model, kinds(5), **MARKS, max_length=11, beam_size=3)
+    assert lists(decoded) == [[3, 2], [3, 4, 5, 6, 2], [2], [3, 4, 5, 6, 2], [3, 4, 2]]
+    assert model.rows == [5, 4 * 3, 3 * 3, 2 * 3, 2 * 3]
+
+
+@SEARCHES
+def test_no_step_is_made_after_the_last_sentence_ended(search):
+    model = ends_after(1, 1)
+    search(model, kinds(2), **MARKS, max_length=97)
+    assert model.rows == [2]
+
+
+def test_greedy_reads_what_it_wrote():
+    model = Markov(tables(5, 7, seed=3))
+    decoded = greedy(model, kinds(5), **MARKS, max_length=6)
+    left = [row for row in lists(decoded) if len(row) == len(model.rows)]
+    assert model.read.tolist() == [[BOS, *row[:-1]] for row in left]
+
+
+# Against a search over everything
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(3, 4),
+    st.integers(1, 4),
+    st.sampled_from([0.0, 0.6, 1.0, 2.5]),
+    st.booleans(),
+)
+@settings(max_examples=40)
+def test_a_beam_wide_enough_finds_the_best_of_all(seed, vocabulary, max_length, penalty, history):
+    model = (Remembering if history else Markov)(tables(3, vocabulary, seed))
+    if history:
+        model.tables = model.tables[..., :vocabulary]
+    decoded = beam_search(
+        model,
+        kinds(3),
+        **MARKS,
+        max_length=max_length,
+        beam_size=vocabulary**max_length,
+        length_penalty=penalty,
+    )
+    for kind, tokens in enumerate(lists(decoded)):
+        assert EOS not in tokens[:-1]
+        exact = log_probability(model, kind, tokens)
+        assert decoded.log_probability[kind].item() == pytest.approx(exact, rel=1e-12)
+        best = best_of_all(model, kind, vocabulary, max_length, penalty)
+        assert exact / ((5 + len(tokens)) / 6) ** penalty == pytest.approx(best, rel=1e-12)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9), st.sampled_from([0.0, 1.0, 5.0]))
+def test_a_beam_of_one_is_greedy(seed, max_length, penalty):
+    model = Remembering(tables(5, 5, seed))
+    first = greedy(model, kinds(5), **MARKS, max_length=max_length)
+    second = beam_search(
+        model, kinds(5), **MARKS, max_length=max_length, beam_size=1, length_penalty=penalty
+    )
+    assert torch.equal(first.tokens, second.tokens)
+    assert torch.equal(first.lengths, second.lengths)
+    torch.testing.assert_close(first.log_probability, second.log_probability)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from([0.0, 0.8]))
+def test_sentences_do_not_hear_each_other(seed, beam_size, penalty):
+    model = Remembering(tables(5, 7, seed))
+    options = {**MARKS, "max_length": 6, "beam_size": beam_size, "length_penalty": penalty}
+    together = beam_search(model, kinds(5), **options)
+    for kind, tokens in enumerate(lists(together)):
+        alone = beam_search(model, kinds(5)[kind : kind + 1], **options)
+        assert lists(alone) == [tokens]
+        torch.testing.assert_close(alone.log_probability[0], together.log_probability[kind])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from([0.0, 0.8, 3.0]))
+@settings(max_examples=40)
+def test_stopping_early_loses_nothing(seed, beam_size, penalty):
+    # Followed to the end without ever stopping, written plainly with lists.
+    vocabulary, max_length = 5, 6
+    model = Remembering(tables(1, vocabulary, seed))
+    beam, ended = [(0.0, [])], []
+    for length in range(1, max_length + 1):
+        longer = [
+            (log_probability(model, 0, [*tokens, token]), [*tokens, token])
+            for _, tokens in beam
+            for token in range(vocabulary)
+        ]
+        longer = sorted(longer, reverse=True)[:beam_size]
+        ended += [one for one in longer if one[1][-1] == EOS or length == max_length]
+        beam = [one for one in longer if one[1][-1] != EOS]
+    total, tokens = max(ended, key=lambda one: one[0] / ((5 + len(one[1])) / 6) ** penalty)
+    decoded = beam_search(
+        model,
+        kinds(1),
+        **MARKS,
+        max_length=max_length,
+        beam_size=beam_size,
+        length_penalty=penalty,
+    )
+    assert lists(decoded) == [tokens]
+    assert decoded.log_probability.item() == pytest.approx(total)
+
+
+@given(st.integers(0, 10**6))
+def test_what_stands_behind_the_end_is_padding(seed):
+    decoded = greedy(Markov(tables(7, 5, seed)), kinds(7), bos=BOS, eos=EOS, pad=4, max_length=9)
+    assert decoded.tokens.shape[1] == decoded.lengths.max()
+    for row, length in zip(decoded.tokens.tolist(), decoded.lengths.tolist(), strict=True):
+        assert EOS not in row[: length - 1]
+        assert row[length - 1] == EOS or length == 9
+        assert row[length:] == [4] * (len(row) - length)
+
+
+# With the models of the course
+
+
+@DECODERS
+@SEARCHES
+def test_batched_is_one_by_one(decoder, search, device):
+    model = translator(decoder).to(device)
+    if search is greedy:  # alone it seldom meets the end mark
+        model.decoder.readout.output.bias.data[EOS] += 3.0
+    lengths = torch.tensor([7, 1, 5, 3, 7, 2, 6, 4, 1, 5, 7])
+    source, mask = torch.randint(19, (11, 7)), padding_mask(lengths, 7)
+    source, mask = source.to(device), mask.to(device)
+    together = search(model, source, mask, **MARKS, max_length=11)
+    assert together.tokens.device.type == device.type
+    assert len(set(together.lengths.tolist())) > 1, "a case that shows nothing"
+    for i, length in enumerate(lengths.tolist()):
+        alone = search(model, source[i : i + 1, :length], **MARKS, max_length=11)
+        assert lists(alone) == lists(together)[i : i + 1]
+        torch.testing.assert_close(alone.log_probability[0], together.log_probability[i])
+
+
+@DECODERS
+@SEARCHES
+def test_the_log_probability_is_that_of_the_forward_pass(decoder, search):
+    model = translator(decoder).eval()
+    source = torch.randint(19, (5, 7))
+    decoded = search(model, source, **MARKS, max_length=11)
+    mask = padding_mask(decoded.lengths, decoded.tokens.shape[1])
+    read = torch.cat([torch.full((5, 1), BOS), decoded.tokens[:, :-1]], 1)
+    each = model(source, read).log_softmax(-1).gather(2, decoded.tokens[..., None])[..., 0]
+    torch.testing.assert_close(decoded.log_probability, (each * mask).sum(1))
+    if search is greedy:
+        assert torch.equal(model(source, read).argmax(-1)[mask], decoded.tokens[mask])
+
+
+@SEARCHES
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_probabilities_are_summed_in_single_precision_at_least(search, dtype):
+    model = translator(AttentionDecoder, dtype)
+    decoded = search(model, torch.randint(19, (3, 5)), **MARKS, max_length=7)
+    wanted = torch.float64 if dtype == torch.float64 else torch.float32
+    assert decoded.log_probability.dtype == wanted
+    assert decoded.tokens.dtype == decoded.lengths.dtype == torch.int64
+
+
+@SEARCHES
+def test_the_model_is_left_in_the_mode_that_it_was_in(search):
+    model = translator(AttentionDecoder).train()
+    model.encoder.eval()  # frozen, say
+    before = [module.training for module in model.modules()]
+    source = torch.randint(19, (3, 5))
+    modes = []
+    model.decoder.register_forward_hook(lambda module, *_: modes.append(module.training))
+    first = search(model, source, **MARKS, max_length=7)
+    assert modes
+    assert not any(modes)
+    assert [module.training for module in model.modules()] == before
+    assert torch.equal(first.tokens, search(model.eval(), source, **MARKS, max_length=7).tokens)
+    model.train()
+    with pytest.raises(ValueError, match="source"):
+        search(model, source + 19, **MARKS, max_length=7)
+    assert all(module.training for module in model.modules())
+
+
+@SEARCHES
+def test_nothing_is_kept_for_gradients(search):
+    model = translator(GRUDecoder)
+    decoded = search(model, torch.randint(19, (3, 5)), **MARKS, max_length=7)
+    assert not decoded.log_probability.requires_grad
+    assert torch.is_grad_enabled()
+
+
+@SEARCHES
+def test_no_sentences_give_no_sentences(search):
+    decoded = search(
+        translator(AttentionDecoder), torch.zeros(0, 5, dtype=torch.int64), **MARKS, max_length=7
+    )
+    assert decoded.tokens.shape == (0, 0)
+    assert decoded.lengths.shape == decoded.log_probability.shape == (0,)
+
+
+@SEARCHES
+def test_an_empty_source_is_translated_too(search):
+    decoded = search(
+        translator(AttentionDecoder), torch.zeros(2, 0, dtype=torch.int64), **MARKS, max_length=7
+    )
+    assert decoded.log_probability.isfinite().all()
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"max_length": 0}, ValueError, ["max_length", "positive", "0"]),
+        ({"max_length": 2.0}, TypeError, ["max_length", "integer", "float"]),
+        ({"eos": -1}, ValueError, ["eos", "0 or more", "-1"]),
+        ({"bos": "1"}, TypeError, ["bos", "integer", "str"]),
+        ({"pad": True}, TypeError, ["pad", "integer", "bool"]),
+        ({"source": [[1]]}, TypeError, ["source", "tensor", "list"]),
+        ({"source": torch.ones(2, 3)}, TypeError, ["source", "int64", "float32"]),
+        ({"source": torch.ones(3).long()}, ValueError, ["source", "(batch, source)", "(3,)"]),
+        ({"model": nn.Linear(2, 3)}, TypeError, ["model", "start", "Linear"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+@SEARCHES
+def test_what_cannot_be_searched_is_refused(own_errors, search, changes, error, words):
+    options = {"model": ends_after(2), "source": kinds(1), **MARKS, "max_length": 5} | changes
+    with refused(error, *words):
+        search(options.pop("model"), options.pop("source"), **options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"beam_size": 0}, ValueError, ["beam_size", "positive", "0"]),
+        ({"beam_size": 2.5}, TypeError, ["beam_size", "integer", "float"]),
+        ({"length_penalty": -0.5}, ValueError, ["length_penalty", "0 or more", "-0.5"]),
+        ({"length_penalty": math.nan}, ValueError, ["length_penalty", "nan"]),
+    ],
+)
+def test_beams_that_make_no_sense_are_refused(own_errors, changes, error, words):
+    with refused(error, *words):
+        beam_search(ends_after(2), kinds(1), **MARKS, max_length=5, **changes)
+
+
+def test_a_vocabulary_smaller_than_the_beam_is_no_trouble():
+    model = Markov(tables(3, 3))
+    few = beam_search(model, kinds(3), **MARKS, max_length=5, beam_size=3**5)
+    assert max(model.rows) > 3 * 3
+    assert few.log_probability.isfinite().all()

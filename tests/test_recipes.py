@@ -1,0 +1,231 @@
+"""attncourse.recipes: trainings by name, their folders, their scores, and the records kept."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from support import refused
+
+from attncourse import seed_everything
+from attncourse.data.translation import translation_pairs
+from attncourse.recipes import RECIPES, Recipe, corpora, environment, evaluate, load, runs, train
+from attncourse.recipes.scores import of_links, of_part, teacher_forced
+from attncourse.training import CheckpointError, loop
+from attncourse.translator import Translator
+
+ROOT = Path(__file__).parents[1]
+RECORDS = sorted((ROOT / "results").glob("*.json"))
+
+SMALL = Recipe(
+    corpus="embedded", attention=True, steps=7, embed_dim=5, hidden_dim=7, sentences=11, warmup=2
+)
+BOTH = pytest.mark.parametrize("recipe", [SMALL, Recipe(**SMALL.to_dict() | {"attention": False})])
+
+
+@pytest.fixture
+def small_corpus(monkeypatch):
+    """Make the embedded corpus small."""
+    sizes = {"train": 300, "validation": 13, "composition": 11, "length": 7}
+    monkeypatch.setattr(corpora, "translation_pairs", partial(translation_pairs, **sizes))
+
+
+# Recipes
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_comes_back_from_json(name):
+    recipe = RECIPES[name]
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_a_recipe_with_a_field_too_many_or_too_few_is_refused():
+    given = SMALL.to_dict()
+    with refused(ValueError, "recipe", "colour"):
+        Recipe.from_dict(given | {"colour": "red"})
+    given.pop("steps")
+    with refused(ValueError, "recipe", "steps"):
+        Recipe.from_dict(given)
+
+
+def rivals() -> list[str]:
+    return [name for name in RECIPES if name.endswith("-attention")]
+
+
+@pytest.mark.parametrize("name", rivals())
+def test_with_and_without_attention_have_the_same_budget(name):
+    with_, without = RECIPES[name], RECIPES[name.replace("-attention", "-fixed")]
+    # nothing differs but the attention and the widths that make up for its parameters
+    free = {"attention", "decoder_dim", "learning_rate"}
+    one, other = with_.to_dict(), without.to_dict()
+    assert {k: v for k, v in one.items() if k not in free} == {
+        k: v for k, v in other.items() if k not in free
+    }
+    sizes = (450, 850) if with_.corpus == "embedded" else (7859, 5931)
+    counts = [
+        sum(weights.numel() for weights in recipe.model(*sizes).parameters())
+        for recipe in (with_, without)
+    ]
+    assert max(counts) <= 1.1 * min(counts)
+
+
+def test_an_unknown_corpus_is_refused():
+    with refused(ValueError, "corpus", "'moon'"):
+        corpora.load(Recipe(corpus="moon", attention=True, steps=1))
+
+
+# Runs
+
+
+@BOTH
+def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
+    run, training = train(recipe, tmp_path, seed=3, device="cpu", progress=False)
+    again = load(tmp_path)
+    assert (again.recipe, again.seed) == (recipe, 3)
+    assert (again.source, again.target) == (run.source, run.target)
+    for name, weights in run.model.state_dict().items():
+        assert torch.equal(weights, again.model.state_dict()[name])
+    assert not again.model.training
+    assert training["parameters"] == sum(w.numel() for w in run.model.parameters())
+    assert training["curve"]["step"] == [1, 2, 3, 4, 5, 6, 7]
+    assert training["curve"]["validation_step"] == [1, 2, 3, 4, 5, 6, 7]
+    assert evaluate(run) == evaluate(again)
+
+
+def test_the_seed_decides_and_nothing_else(tmp_path, small_corpus):
+    weights = []
+    for folder, seed in (("a", 3), ("b", 3), ("c", 4)):
+        seed_everything(ord(folder))
+        run, _ = train(SMALL, tmp_path / folder, seed=seed, device="cpu", progress=False)
+        weights.append(torch.cat([w.flatten() for w in run.model.parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    tmp_path, small_corpus, monkeypatch
+):
+    whole, _ = train(SMALL, tmp_path / "whole", device="cpu", progress=False)
+
+    def interrupt(step, model, history):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "fit", partial(loop.fit, callbacks=[interrupt]))
+        with pytest.raises(KeyboardInterrupt):
+            train(SMALL, tmp_path / "halved", device="cpu", progress=False)
+    with refused(CheckpointError, "model.safetensors"):
+        load(tmp_path / "halved")
+    halved, training = train(SMALL, tmp_path / "halved", device="cpu", progress=False)
+    for name, weights in whole.model.state_dict().items():
+        assert torch.equal(weights, halved.model.state_dict()[name])
+    assert training["curve"]["step"][-1] == 7
+
+
+def test_a_folder_belongs_to_one_recipe_and_seed(tmp_path, small_corpus):
+    train(SMALL, tmp_path, device="cpu", progress=False)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    with refused(ValueError, "another recipe or seed"):
+        train(SMALL, tmp_path, seed=1, device="cpu", progress=False)
+    other = Recipe(**SMALL.to_dict() | {"hidden_dim": 11})
+    with refused(ValueError, str(tmp_path), "another recipe or seed"):
+        train(other, tmp_path, device="cpu", progress=False)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_a_folder_without_a_training_says_so(tmp_path):
+    with refused(FileNotFoundError, str(tmp_path), "no training"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"seed": 1}', '{"recipe": {}, "seed": 1}'])
+def test_a_damaged_claim_says_so(tmp_path, text):
+    (tmp_path / "recipe.json").write_text(text)
+    with refused(ValueError, "recipe.json", "damaged"):
+        load(tmp_path)
+
+
+# Scores
+
+
+class Oracle(Translator):
+    """Writes what it was told to, whatever its model would."""
+
+    def __init__(self, run, answers):
+        super().__init__(run.model, run.source, run.target)
+        self.answers = answers
+
+    def __call__(self, sentences):
+        return [list(self.answers[tuple(sentence)]) for sentence in sentences]
+
+
+@pytest.fixture
+def run(tmp_path, small_corpus):
+    return train(SMALL, tmp_path, device="cpu", progress=False)[0]
+
+
+def test_matches_are_counted_by_length(run):
+    pairs = translation_pairs(train=300, validation=13, composition=0, length=0).validation
+    answers = {pair.source: pair.target for pair in pairs}
+    scores = of_part(Oracle(run, answers), pairs)
+    assert scores["exact_match"] == 1
+    wrong = next(pair for pair in pairs if len(pair.source) > 16)
+    answers[wrong.source] = (*wrong.target, "!")
+    scores = of_part(Oracle(run, answers), pairs)
+    long = [pair for pair in pairs if len(pair.source) > 16]
+    assert scores["exact_match"] == round(12 / 13, 4)
+    assert scores["above_16_words"]["sentences"] == len(long)
+    assert scores["above_16_words"]["exact_match"] == round(1 - 1 / len(long), 4)
+    assert sum(part["sentences"] for part in scores["by_length"].values()) == 13
+    for name, part in scores["by_length"].items():
+        low, high = map(int, name.split("-"))
+        expected = 1 - (low <= len(wrong.source) <= high) / part["sentences"]
+        assert part["exact_match"] == round(expected, 4)
+
+
+def test_right_tokens_are_those_of_the_sentence_alone(run):
+    pairs = translation_pairs(train=300, validation=13, composition=0, length=0).validation
+    tallies, links = teacher_forced(run.translator, pairs)
+    for pair, tally, linked in zip(pairs, tallies, links, strict=True):
+        ids = torch.tensor([[1, *run.target.encode(pair.target), 2]])
+        source = torch.tensor([run.source.encode(pair.source)])
+        with torch.no_grad():
+            likeliest = run.model(source, ids[:, :-1]).argmax(-1)
+        assert tally.hits == (likeliest == ids[:, 1:]).sum()
+        assert tally.tries == len(pair.target) + 1
+        assert {target for _, target in linked} == set(range(len(pair.target)))
+        assert max(source for source, _ in linked) < len(pair.source)
+
+
+def test_the_gold_links_have_no_error():
+    pairs = translation_pairs(train=50, validation=0, composition=0, length=0).train
+    scores = of_links([pair.sure for pair in pairs], pairs)
+    assert scores["error_rate"] == 0
+    assert scores["content_words"] == 1
+    nowhere = of_links([frozenset((0, t) for _, t in pair.sure) for pair in pairs], pairs)
+    assert nowhere["content_words"] < 0.5
+
+
+# Records
+
+
+def test_the_environment_is_told_and_no_place_is():
+    told = environment()
+    assert told["torch"] == torch.__version__
+    assert "/" not in json.dumps(told).replace("\\/", "").replace("http://", "")
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_record_is_of_the_recipe_as_it_stands(path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    recipe = RECIPES[record["name"]]
+    assert path.stem == f"{record['name']}-seed{record['seed']}"
+    assert Recipe.from_dict(record["recipe"]) == recipe
+    assert record["training"]["curve"]["validation_step"][-1] == recipe.steps
+    assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
+    assert record["environment"]["commit"]
+    assert record["scores"]

@@ -1,0 +1,107 @@
+"""attncourse.translator: sentences in, sentences out, in their order and without <unk>."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support import refused
+from torch import nn
+
+from attncourse.data.vocabulary import EOS, UNK, Vocabulary
+from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUEncoder
+from attncourse.translator import Translator
+
+WORDS = ["the", "a", "dog", "cat", "sleeps", "eats", "."]
+FRENCH = ["le", "un", "chien", "chat", "dort", "mange", "."]
+
+
+class Copying:
+    """Writes the source word by word: the n-th French word for the n-th English one, then stops."""
+
+    training = False
+
+    def start(self, source, source_mask):
+        marks = torch.full_like(source[:, :1], EOS)
+        ended = torch.cat([torch.where(source_mask, source, EOS), marks], 1)
+        return {"left": ended, "read": torch.zeros(len(source), dtype=torch.int64)}
+
+    def step(self, tokens, state):
+        left, read = state["left"], state["read"]
+        now = left.gather(1, read.clamp(max=left.shape[1] - 1)[:, None])[:, 0]
+        logits = torch.nn.functional.one_hot(now, 4 + len(FRENCH)).double() * 10
+        return logits, {"left": left, "read": read + 1}
+
+
+class CopyingModel(Copying, nn.Module):
+    """The same as a module without parameters."""
+
+    training = True
+
+
+@pytest.fixture
+def translate() -> Translator:
+    return Translator(CopyingModel(), Vocabulary(WORDS), Vocabulary(FRENCH))
+
+
+SENTENCES = ["the dog sleeps .", "a cat .", "the cat eats a dog .", "dog"]
+EXPECTED = ["le chien dort .", "un chat .", "le chat mange un chien .", "chien"]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 250])
+@pytest.mark.parametrize("search", [{}, {"beam_size": 3}])
+def test_translations_come_in_the_order_of_the_sentences(translate, batch, search):
+    assert translate(SENTENCES, batch=batch, **search) == [text.split() for text in EXPECTED]
+
+
+def test_a_sentence_may_be_its_words(translate):
+    assert translate([("the", "dog", "sleeps", ".")]) == [["le", "chien", "dort", "."]]
+
+
+def test_nothing_and_an_empty_sentence(translate):
+    assert translate([]) == []
+    assert translate(["", "dog"]) == [[], ["chien"]]
+
+
+def test_unknown_is_never_written(translate):
+    # The source's unknown word is number 3, which this model would copy; what is written instead
+    # is whatever comes next, here the smallest number that is left: padding, which is not shown.
+    assert translate(["the unicorn sleeps ."]) == [["le", "dort", "."]]
+    assert translate.source.encode("unicorn") == [UNK]
+
+
+def test_with_a_model_of_the_course_the_next_likeliest_stands_for_unknown():
+    source, target = Vocabulary(WORDS), Vocabulary(FRENCH)
+    encoder = GRUEncoder(len(source), embed_dim=5, hidden_dim=7)
+    decoder = AttentionDecoder(len(target), embed_dim=3, hidden_dim=7, memory_dim=7)
+    model = EncoderDecoder(encoder, decoder)
+    with torch.no_grad():
+        decoder.readout.output.bias[UNK] = 50.0
+        decoder.readout.output.bias[5] = 40.0  # "un", the second French word
+    for search in ({}, {"beam_size": 2}):
+        assert Translator(model, source, target)(["a dog"], max_length=3, **search) == [["un"] * 3]
+
+
+def test_the_default_length_leaves_room(translate):
+    decoded = []
+
+    class Endless(CopyingModel):
+        def step(self, tokens, state):
+            decoded.append(len(tokens))
+            logits = torch.zeros(len(tokens), 4 + len(FRENCH))
+            logits[:, 6] = 9.0
+            return logits, state
+
+    endless = Translator(Endless(), translate.source, translate.target)
+    (words,) = endless(["the dog ."])
+    assert words == ["chien"] * 16  # twice three, and ten
+
+
+def test_bad_input_is_refused(translate, own_errors):
+    with refused(TypeError, "sentences", "one text"):
+        translate("the dog")
+    with refused(ValueError, "beam_size", "0"):
+        translate(["dog"], beam_size=0)
+    with refused(ValueError, "batch", "0"):
+        translate(["dog"], batch=0)
+    with refused(ValueError, "max_length", "0"):
+        translate(["dog"], max_length=0)
