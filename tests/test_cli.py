@@ -17,14 +17,21 @@ from attncourse.recipes import RECIPES, Recipe, corpora, runs
 from attncourse.training import loop
 
 SMALL = Recipe(
-    corpus="embedded", attention=True, steps=5, embed_dim=5, hidden_dim=7, sentences=11, warmup=2
+    corpus="embedded",
+    attention=True,
+    pairs=300,
+    steps=5,
+    embed_dim=5,
+    hidden_dim=7,
+    sentences=11,
+    warmup=2,
 )
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder to work in, a small corpus and a small recipe."""
-    sizes = {"train": 300, "validation": 13, "composition": 11, "length": 7}
+    sizes = {"validation": 13, "composition": 11, "length": 7}
     monkeypatch.setattr(corpora, "translation_pairs", partial(translation_pairs, **sizes))
     monkeypatch.setitem(RECIPES, "small", SMALL)
     monkeypatch.chdir(tmp_path)

@@ -21,7 +21,14 @@ ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results").glob("*.json"))
 
 SMALL = Recipe(
-    corpus="embedded", attention=True, steps=7, embed_dim=5, hidden_dim=7, sentences=11, warmup=2
+    corpus="embedded",
+    attention=True,
+    pairs=300,
+    steps=7,
+    embed_dim=5,
+    hidden_dim=7,
+    sentences=11,
+    warmup=2,
 )
 BOTH = pytest.mark.parametrize("recipe", [SMALL, Recipe(**SMALL.to_dict() | {"attention": False})])
 
@@ -29,7 +36,7 @@ BOTH = pytest.mark.parametrize("recipe", [SMALL, Recipe(**SMALL.to_dict() | {"at
 @pytest.fixture
 def small_corpus(monkeypatch):
     """Make the embedded corpus small."""
-    sizes = {"train": 300, "validation": 13, "composition": 11, "length": 7}
+    sizes = {"validation": 13, "composition": 11, "length": 7}
     monkeypatch.setattr(corpora, "translation_pairs", partial(translation_pairs, **sizes))
 
 

@@ -7,10 +7,22 @@
 | `corpora` | a corpus with its vocabularies and tests |
 | `scores` | how a trained translator is judged |
 | `runs` | a training in its folder, and the record of it |
+| `records` | the records that are kept |
 """
 
 from attncourse.recipes.book import RECIPES
 from attncourse.recipes.recipe import Recipe
+from attncourse.recipes.records import records
 from attncourse.recipes.runs import Run, environment, evaluate, load, train, write_record
 
-__all__ = ["RECIPES", "Recipe", "Run", "environment", "evaluate", "load", "train", "write_record"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "Run",
+    "environment",
+    "evaluate",
+    "load",
+    "records",
+    "train",
+    "write_record",
+]

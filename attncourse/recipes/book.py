@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from attncourse.recipes.recipe import Recipe
 
+# Every pair of 7,000 batches of 32 is a new one: the grammar has more to draw.
+_EMBEDDED = {
+    "corpus": "embedded",
+    "pairs": 224_000,
+    "sentences": 32,
+    "warmup": 350,
+    "learning_rate": 3e-3,
+}
+
 _CAPTIONS = {
     "corpus": "multi30k",
     "embed_dim": 256,
@@ -12,16 +21,21 @@ _CAPTIONS = {
     "sentences": 128,
     "steps": 2800,
     "warmup": 200,
+    "learning_rate": 2e-3,
     "label_smoothing": 0.1,
 }
+_GERMAN = {**_CAPTIONS, "source": "de", "target": "en"}
 
 RECIPES: dict[str, Recipe] = {
-    "multi30k-de-en-attention": Recipe(
-        **_CAPTIONS, source="de", target="en", attention=True, learning_rate=2e-3
-    ),
-    "multi30k-de-en-fixed": Recipe(
-        **_CAPTIONS, source="de", target="en", attention=False, learning_rate=2e-3
-    ),
-    "multi30k-en-fr-attention": Recipe(**_CAPTIONS, attention=True, learning_rate=2e-3),
-    "multi30k-en-fr-fixed": Recipe(**_CAPTIONS, attention=False, learning_rate=2e-3),
+    # Chapter 04: one vector, three widths.
+    "embedded-width-64": Recipe(**_EMBEDDED, attention=False, hidden_dim=64, steps=10_000),
+    "embedded-width-128": Recipe(**_EMBEDDED, attention=False, hidden_dim=128, steps=10_000),
+    "embedded-width-256": Recipe(**_EMBEDDED, attention=False, hidden_dim=256, steps=10_000),
+    # Chapter 05: the same budget with attention and without.
+    "embedded-attention": Recipe(**_EMBEDDED, attention=True, steps=7_000),
+    "embedded-fixed": Recipe(**_EMBEDDED, attention=False, steps=7_000),
+    "multi30k-de-en-attention": Recipe(**_GERMAN, attention=True),
+    "multi30k-de-en-fixed": Recipe(**_GERMAN, attention=False),
+    "multi30k-en-fr-attention": Recipe(**_CAPTIONS, attention=True),
+    "multi30k-en-fr-fixed": Recipe(**_CAPTIONS, attention=False),
 }

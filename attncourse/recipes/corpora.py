@@ -44,7 +44,7 @@ def load(recipe: Recipe) -> Corpus:
         ValueError: if there is no such corpus.
     """
     if recipe.corpus == "embedded":
-        parts = translation_pairs()
+        parts = translation_pairs(train=recipe.pairs)
         train, validation = parts.train, parts.validation
         tests = {name: getattr(parts, name) for name in ("validation", "composition", "length")}
         least = 1

@@ -5,7 +5,7 @@ The figures that come of a recipe stand in `results/`, one file a seed.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
@@ -21,6 +21,7 @@ class Recipe:
         target: the language that is written.
         attention: whether the decoder looks back at every source word, or has one vector.
         steps: how many updates.
+        pairs: how many pairs of the embedded corpus are learned from; a real one is taken whole.
         embed_dim: width of the embeddings.
         hidden_dim: width of the encoder's GRU in each direction, and of the attention.
         decoder_dim: width of the decoder's GRU; by default `hidden_dim`.
@@ -36,6 +37,7 @@ class Recipe:
     steps: int
     source: str = "en"
     target: str = "fr"
+    pairs: int = 20_000
     embed_dim: int = 128
     hidden_dim: int = 128
     decoder_dim: int | None = None
@@ -71,13 +73,14 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Recipe:
-        """Read what `to_dict` gave.
+        """Read what `to_dict` gave; a field that came later has its default.
 
         Raises:
-            ValueError: if something is missing, or there is something else.
+            ValueError: if a field without a default is missing, or there is something else.
         """
         known = {each.name for each in fields(cls)}
-        if not isinstance(given, dict) or set(given) != known:
+        needed = {each.name for each in fields(cls) if each.default is MISSING}
+        if not isinstance(given, dict) or not needed <= set(given) <= known:
             held = ", ".join(given) if isinstance(given, dict) else type(given).__name__
-            raise ValueError(f"a recipe must hold {', '.join(sorted(known))}, got {held}")
+            raise ValueError(f"a recipe must hold {', '.join(sorted(needed))}, got {held}")
         return cls(**given)
