@@ -152,9 +152,9 @@ def beam_search(
 
     $$\frac{\log p(y)}{((5 + |y|) / 6)^{a}}$$
 
-    where |y| counts the end mark and a is `length_penalty`; the others stay open. At `max_length`
-    the open ones are cut and compared as they stand. A sentence leaves the batch when no open
-    beginning of it can win any more. A beam of one is greedy search.
+    where $|y|$ counts the end mark and $a$ is `length_penalty`; the others stay open. At
+    `max_length` the open ones are cut and compared as they stand. A sentence leaves the batch when
+    no open beginning of it can win any more. A beam of one is greedy search.
 
     Args:
         model, source, source_mask, bos, eos, pad, max_length: as for `greedy`.

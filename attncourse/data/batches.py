@@ -96,17 +96,17 @@ class Batch:
 
     @property
     def decoder_input(self) -> Int64[Tensor, "batch shifted"]:
-        """What the decoder reads, (batch, target - 1): the target without its last column."""
+        """The target without its last column, (batch, target - 1), which the decoder reads."""
         return self.target[:, :-1]
 
     @property
     def labels(self) -> Int64[Tensor, "batch shifted"]:
-        """What it should answer, (batch, target - 1): the target without its first column."""
+        """The target without its first column, (batch, target - 1), which it should answer."""
         return self.target[:, 1:]
 
     @property
     def num_tokens(self) -> int:
-        """What the batch costs: tokens of both sides, marks and padding counted."""
+        """The tokens of both sides, marks and padding counted, which is what the batch costs."""
         return self.source.numel() + self.target.numel()
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:

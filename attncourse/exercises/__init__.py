@@ -9,9 +9,12 @@ gives one step, `solution(name)` the whole way, and `broken(name)` the function 
 | 01 | `cues` |
 | 02 | `pooling` |
 | 03 | `masked`, `scaled`, `additive`, `sequences`, `images` |
+| 04 | `forcing`, `losses`, `recurrence` |
+| 05 | `alignment`, `ngrams` |
 
 Below them: `exercise` (what an exercise is), `probe` and `bench` (which run it), `engine` (which
-judges it), `compare`, `faults` and `show` (their tools), `broken` (what there is to mend).
+judges it), `several` (the same for functions that return several things), `compare`, `faults` and
+`show` (their tools), `broken` (what there is to mend).
 """
 
 from __future__ import annotations
@@ -20,16 +23,34 @@ import difflib
 import inspect
 from collections.abc import Callable
 
-from attncourse.exercises import additive, cues, images, masked, pooling, scaled, sequences
-from attncourse.exercises.engine import Verdict, judge
+from attncourse.exercises import (
+    additive,
+    alignment,
+    cues,
+    forcing,
+    images,
+    losses,
+    masked,
+    ngrams,
+    pooling,
+    recurrence,
+    scaled,
+    sequences,
+)
+from attncourse.exercises.engine import Verdict
 from attncourse.exercises.exercise import Exercise
+from attncourse.exercises.several import judge
 from attncourse.exercises.show import Text
 
 __all__ = ["EXERCISES", "Verdict", "broken", "check", "exercises", "hint", "solution"]
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for module in (cues, pooling, masked, scaled, additive, sequences, images)
+    for module in (
+        *(cues, pooling, masked, scaled, additive, sequences, images),  # chapters 01 to 03
+        *(forcing, losses, recurrence),  # chapter 04
+        *(alignment, ngrams),  # chapter 05
+    )
     for exercise in module.EXERCISES
 }
 
