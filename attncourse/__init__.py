@@ -5,8 +5,9 @@
 | 01 Attention cues | `attention` |
 | 02 Attention pooling | `kernels`, `masks` |
 | 03 Attention scores | `scores`, `masks`, `attention` |
+| 04 Encoder and decoder | `data`, `recurrent`, `cells`, `training`, `decoding`, `translator` |
+| 05 Bahdanau attention | `recurrent`, `metrics`, `recipes` |
 | every chapter | `runtime`, `figures`, `exercises` |
-| 04 and 05, to come | `data`, `metrics`, `training` |
 """
 
 from importlib.metadata import PackageNotFoundError, version

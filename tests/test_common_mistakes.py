@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from pathlib import Path
@@ -18,8 +19,21 @@ from attncourse import (
     causal_mask,
     masked_softmax,
     padding_mask,
+    record_attention,
 )
+from attncourse.cells import gru_step
+from attncourse.data.vocabulary import UNK, Vocabulary
 from attncourse.kernels import log_kernel
+from attncourse.metrics import (
+    alignment_error_rate,
+    bleu,
+    bootstrap_interval,
+    comparable_bleu,
+    log_likelihood,
+    perplexity,
+)
+from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
+from attncourse.training import sequence_loss
 
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "chapters" / "common_mistakes.md"
@@ -189,3 +203,158 @@ def test_dropped_weights_sum_to_one_only_on_average():
     weights = attention_weights(torch.zeros(4000, 1), torch.zeros(4, 1), dropout=0.5)
     assert weights.sum(-1).unique().tolist() == [0, 0.5, 1, 1.5, 2]
     assert weights.sum(-1).mean().item() == pytest.approx(1, abs=0.05)
+
+
+# Part II
+
+
+def test_a_vocabulary_of_everything_knows_the_words_of_the_test(d2l):
+    class Four(d2l.MTFraEng):
+        def _download(self):
+            pairs = ["the dog sleeps .\tle chien dort ."] * 2
+            return "\n".join(pairs + ["the zebra sleeps .\tle zèbre dort ."] * 2)
+
+    learnt, tested = ["the dog sleeps ."] * 2, ["the zebra sleeps ."] * 2
+    vocabulary = Vocabulary.build(learnt)
+    ids = [number for sentence in tested for number in vocabulary.encode(sentence)]
+    assert (ids.count(UNK), len(ids)) == (2, 8)
+    leaky = Four(batch_size=2, num_train=2, num_val=2).src_vocab
+    assert leaky["zebra"] != leaky.unk
+    sizes = inspect.signature(d2l.MTFraEng.__init__).parameters
+    assert [sizes[name].default for name in ("num_train", "num_val")] == [512, 128]
+
+
+def test_a_model_that_repeats_shines_where_the_target_is_not_shifted():
+    target = torch.arange(1, 8)[None]
+    logits = torch.full((1, 7, 100), math.log(0.01 / 99))
+    logits.scatter_(-1, target[..., None], math.log(0.99))  # 0.99 for what it reads
+    real = torch.ones(1, 6, dtype=torch.bool)
+    unshifted = sequence_loss(logits[:, :-1], target[:, :-1], real)
+    shifted = sequence_loss(logits[:, :-1], target[:, 1:], real)
+    assert [unshifted.item(), shifted.item()] == approx(0.01, 9.2)
+    assert math.log(100) == pytest.approx(4.6, abs=0.01)
+
+
+def test_padding_flatters_a_model_that_knows_nothing():
+    mask = padding_mask(tensor([5, 5]), 20)
+    logits = torch.zeros(2, 20, 10_000)
+    logits[~mask, 0] = 50.0  # it knows when to pad, and nothing else
+    labels = torch.where(mask, 7, 0)
+    everywhere = sequence_loss(logits, labels, torch.ones_like(mask)).item()
+    real = sequence_loss(logits, labels, mask).item()
+    assert [everywhere, real] == approx(2.3, 9.2, to=0.05)
+    assert [math.exp(everywhere), math.exp(real)] == pytest.approx([10, 10_000], rel=1e-4)
+
+
+def test_the_mean_of_two_means_is_not_the_mean():
+    nats = tensor([[4.0], *[[1.0]] * 9])  # (token, 1)
+    logits = torch.stack([-nats, (1 - (-nats).exp()).log()], -1)
+    labels, mask = torch.zeros(10, 1, dtype=torch.int64), torch.ones(10, 1, dtype=torch.bool)
+
+    def loss(rows):
+        return sequence_loss(logits[rows], labels[rows], mask[rows]).item()
+
+    assert (loss(slice(1)) + loss(slice(1, 10))) / 2 == pytest.approx(2.5)
+    assert loss(slice(10)) == pytest.approx(1.3)
+
+
+def test_the_same_model_has_two_perplexities():
+    text = tensor([[1, 2, 4, 5, 6, 7]])
+    mask = torch.ones_like(text, dtype=torch.bool)
+
+    def answers(read):
+        rows = torch.full((1, 6, 10), math.log(0.1 / 9))
+        return rows.scatter_(-1, read[..., None] + 1, math.log(0.9))
+
+    forced = tensor([[0, 1, 2, 4, 5, 6]])  # the true text so far
+    own = tensor([[0, 1, 2, 3, 4, 5]])  # what the model writes: always the successor
+    assert answers(own).argmax(-1)[:, :-1].equal(own[:, 1:])
+    found = [perplexity(*log_likelihood(answers(read), text, mask)) for read in (forced, own)]
+    assert found == approx(2.3, 20.8, to=0.05)
+
+
+def test_ten_paddings_leave_a_thousandth():
+    state, nothing = torch.ones(1, 1), torch.zeros(1, 3)
+    for _ in range(10):
+        state = gru_step(nothing, nothing, state)
+    assert state.item() == 1 / 1024
+
+
+def test_d2ls_encoder_leaves_the_lengths_unused(d2l):
+    theirs = d2l.Seq2SeqEncoder(11, 5, 7, 1)
+    ours = GRUEncoder(11, embed_dim=5, hidden_dim=7)
+    source, lengths = tensor([[4, 5] + [0] * 10]), tensor([2])
+    alone, padded = theirs(source[:, :2], lengths)[1], theirs(source, lengths)[1]
+    assert (alone - padded).abs().max() > 0.1
+    masked = ours(source, padding_mask(lengths, 12)).state
+    torch.testing.assert_close(masked, ours(source[:, :2]).state)
+
+
+def test_a_constant_error_rate_falls_with_the_length_too():
+    right = [0.98**tokens for tokens in (10, 25)]
+    assert right == approx(0.82, 0.60)
+
+
+def test_with_attention_what_is_handed_over_grows_with_the_sentence():
+    encoder = GRUEncoder(11, embed_dim=5, hidden_dim=128, bidirectional=True)
+    sizes = {"embed_dim": 5, "hidden_dim": 7, "memory_dim": encoder.memory_dim}
+    without, attending = GRUDecoder(11, **sizes), AttentionDecoder(11, **sizes)
+    encoded = [encoder(torch.full((1, words), 4)) for words in (5, 30)]
+    assert [without.start(each).context.numel() for each in encoded] == [256, 256]
+    assert [attending.start(each).memory.numel() for each in encoded] == [1280, 7680]
+
+
+def test_a_decoder_that_reads_what_it_wrote_is_moved_by_it():
+    model = small_translator()
+    source = tensor([[4, 5, 6]])
+    first, second = (model(source, tensor([[1, word]]))[:, -1] for word in (7, 8))
+    assert (first - second).abs().max() > 0.001
+
+
+def test_without_the_sources_mask_three_quarters_lie_on_padding():
+    model = small_translator()
+    torch.nn.init.zeros_(model.decoder.score.output.weight)  # all scores equal
+    source, target = torch.full((2, 12), 4), tensor([[1], [1]])
+    mask = padding_mask(tensor([3, 12]), 12)
+    encoded = model.encoder(source, mask)
+    shares = []
+    for given in (None, mask):
+        state = model.decoder.start(encoded._replace(mask=given))
+        with record_attention(model.decoder) as maps:
+            model.decoder(target, state)
+        shares.append(maps[""][0, 0, 0, 3:].sum().item())
+    assert shares == approx(0.75, 0)
+
+
+def test_four_sentences_say_next_to_nothing():
+    def interval(right, sentences):
+        counts = tensor([[1, 1]] * right + [[0, 1]] * (sentences - right))
+        return bootstrap_interval(counts, lambda sums: float(sums[0] / sums[1]))
+
+    assert list(interval(3, 4)) == [0.75, 0.25, 1.0]
+    assert list(interval(750, 1000)) == approx(0.75, 0.725, 0.775, to=0.002)
+    assert bleu(["il dort ."], ["il dort ."], tokenize="none").score == 0
+
+
+def test_bleu_sums_before_it_divides():
+    written, wanted = ["the cat sat on the mat", "a cat"], ["the cat sat on the mat", "a cat sat"]
+    each = [bleu([a], [b]).score for a, b in zip(written, wanted, strict=True)]
+    assert each == approx(100, 0)
+    assert bleu(written, wanted).score == pytest.approx(100 * math.exp(1 - 9 / 8))  # 88.2
+
+
+def test_two_tokenisers_make_two_scores_of_one_sentence():
+    scores = comparable_bleu(["L'homme n'est pas là."], ["L'homme n'est pas ici."], "fr")
+    assert [scores.standard.score, scores.moses.score] == approx(43, 64, to=0.5)
+
+
+def test_an_article_that_looks_at_its_noun_is_half_an_error():
+    looked, sure = [{(1, 0), (1, 1)}], [{(0, 0), (1, 1)}]  # the house; la maison
+    possible = [sure[0] | {(1, 0)}]
+    assert alignment_error_rate(looked, sure, sure).rate == 0.5
+    assert alignment_error_rate(looked, sure, possible).rate == 0.25
+
+
+def small_translator() -> EncoderDecoder:
+    encoder = GRUEncoder(11, embed_dim=5, hidden_dim=7)
+    return EncoderDecoder(encoder, AttentionDecoder(11, embed_dim=5, hidden_dim=7, memory_dim=7))
