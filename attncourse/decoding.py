@@ -7,16 +7,14 @@ or any nesting of tuples, lists and dictionaries of tensors, each with the batch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from attncourse.checks import require_tokens
-from attncourse.runtime import require_integer
+from attncourse.runtime import evaluating, require_integer
 
 
 class Decoded(NamedTuple):
@@ -111,7 +109,7 @@ def greedy(
     written = source.new_full((batch, max_length), pad)
     lengths = source.new_zeros(batch)
     total = None
-    with _evaluating(model):
+    with evaluating(model):
         state = model.start(source, source_mask)
         going = torch.arange(batch, device=source.device)  # the sentences not finished yet
         tokens = source.new_full((batch,), bos)
@@ -193,7 +191,7 @@ def beam_search(
     written = source.new_full((batch, max_length), pad)
     lengths = source.new_zeros(batch)
     total = best = None  # of the best sentence so far: its log-probability, and that divided
-    with _evaluating(model):
+    with evaluating(model):
         state = model.start(source, source_mask)
         going = torch.arange(batch, device=device)
         # The open beginnings of each sentence that goes on, at first only the begin mark: their
@@ -245,20 +243,6 @@ def _decoded(written: Tensor, lengths: Tensor, total: Tensor | None) -> Decoded:
     if total is None:  # no sentence at all
         total = torch.zeros(len(lengths), device=lengths.device)
     return Decoded(written[:, :longest], lengths, total)
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """Put every part of a model into evaluation mode; afterwards each back into its own."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    modes = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
 
 
 def _require(model: Any, source: Tensor, *, max_length: int, **marks: int) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import nn
 
 
 def require_integer(name: str, value: object, least: int | None = None) -> None:
@@ -82,3 +85,26 @@ def seed_everything(seed: int | np.integer) -> torch.Generator:
     np.random.seed(seed)
     torch.manual_seed(seed)  # the GPUs' generators too
     return torch.Generator().manual_seed(seed)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Say where a model is: where its first parameter is, the CPU if it has none."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def evaluating(model: object) -> Iterator[None]:
+    """Put every part of a model into evaluation mode; afterwards each back into its own.
+
+    What is no module has no mode, and is left alone.
+    """
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode

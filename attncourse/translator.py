@@ -12,7 +12,7 @@ from attncourse.data.batches import pad
 from attncourse.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from attncourse.decoding import beam_search, greedy
 from attncourse.masks import padding_mask
-from attncourse.runtime import require_integer
+from attncourse.runtime import device_of, require_integer
 
 
 class Translator:
@@ -81,7 +81,7 @@ class Translator:
             chosen = order[first : first + batch]
             source, lengths = pad([ids[i] for i in chosen])
             limit = 2 * source.shape[1] + 10 if max_length is None else max_length
-            device = _device_of(self.model)
+            device = device_of(self.model)
             source, mask = source.to(device), padding_mask(lengths, source.shape[1]).to(device)
             marks = {"bos": BOS, "eos": EOS, "pad": PAD, "max_length": limit}
             model = _WithoutUnknown(self.model)
@@ -110,8 +110,3 @@ class _WithoutUnknown(nn.Module):
         logits = logits.clone()  # the model may still need its own
         logits[:, UNK] = -torch.inf
         return logits, state
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from support import refused
+from torch import nn
 
 import attncourse
+from attncourse.runtime import device_of, evaluating
 
 
 def draws() -> tuple:
@@ -95,3 +97,32 @@ def test_a_gpu_that_is_not_there_is_refused(own_errors, monkeypatch, name, count
 def test_a_device_of_another_make_that_is_not_there_is_refused(own_errors):
     with refused(ValueError, "name", "'mps'", "not there"):
         attncourse.device("mps")
+
+
+# models
+
+
+def test_each_part_of_a_model_gets_its_own_mode_back_also_after_an_error():
+    model = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout())).train()
+    model[1].eval()  # frozen, say
+    before = [module.training for module in model.modules()]
+    assert len(set(before)) == 2
+
+    def fail():
+        with evaluating(model):
+            assert not any(module.training for module in model.modules())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [module.training for module in model.modules()] == before
+
+
+def test_what_is_no_module_is_left_alone():
+    with evaluating("no module"):
+        pass
+
+
+def test_a_model_is_where_its_first_parameter_is():
+    assert device_of(nn.Linear(2, 3, device="meta")).type == "meta"
+    assert device_of(nn.Identity()).type == "cpu"

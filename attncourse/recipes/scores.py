@@ -25,6 +25,7 @@ from attncourse.metrics import (
     moses_tokens,
     token_accuracy,
 )
+from attncourse.runtime import device_of, evaluating
 from attncourse.training.loss import mean_loss
 from attncourse.translator import Translator
 
@@ -73,8 +74,7 @@ def teacher_forced(
 ) -> tuple[list[Tally], list[frozenset[tuple[int, int]]] | None]:
     """Let the model read the true translations: its right tokens, the end mark counted, and its
     links, sentence by sentence; no links from a model without attention."""
-    model = translate.model.eval()
-    device = next(model.parameters()).device
+    model, device = translate.model, device_of(translate.model)
     ids = [
         (translate.source.encode(pair.source), translate.target.encode(pair.target))
         for pair in pairs
@@ -145,7 +145,7 @@ def of_captions(translate: Translator, pairs: Sequence[Caption], language: str) 
 def _run(model, batch: Batch, source_mask: torch.Tensor):
     inputs = batch.source, batch.decoder_input, source_mask
     attends = any(isinstance(layer, AttentionLayer) for layer in model.modules())
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         if not attends:
             return model(*inputs).cpu(), None
         with record_attention(model) as maps:

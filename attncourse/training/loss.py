@@ -121,7 +121,7 @@ def batch_loss(
         ValueError: if `precision` is none of the three.
     """
     require_precision(precision)
-    device = _device_of(model) if device is None else torch.device(device)
+    device = runtime.device_of(model) if device is None else torch.device(device)
     # The masks are made before the move: on a GPU the check of the lengths would wait for it.
     source_mask = padding_mask(batch.source_lengths, batch.source.shape[1]).to(device)
     target_mask = padding_mask(batch.target_lengths - 1, batch.labels.shape[1]).to(device)
@@ -153,24 +153,13 @@ def mean_loss(
     Raises:
         ValueError: if there is no batch.
     """
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
     total, tokens = 0.0, 0
-    try:
-        with torch.no_grad():
-            for batch in batches:
-                count = real_tokens(batch)
-                loss = batch_loss(model, batch, device=device, precision=precision)
-                total += loss.item() * count
-                tokens += count
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with torch.no_grad(), runtime.evaluating(model):
+        for batch in batches:
+            count = real_tokens(batch)
+            loss = batch_loss(model, batch, device=device, precision=precision)
+            total += loss.item() * count
+            tokens += count
     if tokens == 0:
         raise ValueError("batches must hold at least one batch, got none")
     return total / tokens
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return runtime.device("cpu") if parameter is None else parameter.device
