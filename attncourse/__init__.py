@@ -12,7 +12,14 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from attncourse.attention import AttentionLayer, attend, attention_weights, record_attention
+from attncourse.attention import (
+    AttentionLayer,
+    KeyValueCache,
+    MultiHeadAttention,
+    attend,
+    attention_weights,
+    record_attention,
+)
 from attncourse.kernels import NadarayaWatson
 from attncourse.masks import causal_mask, masked_softmax, padding_mask
 from attncourse.runtime import device, seed_everything
@@ -28,6 +35,8 @@ __all__ = [
     "AttentionLayer",
     "BilinearScore",
     "DotProductScore",
+    "KeyValueCache",
+    "MultiHeadAttention",
     "NadarayaWatson",
     "ScaledDotProductScore",
     "attend",

@@ -39,3 +39,20 @@ def require_padding_mask(name: str, mask: Tensor, tokens: Tensor) -> None:
         raise ValueError(
             f"{name} {tuple(mask.shape)} and its tokens {tuple(tokens.shape)} disagree in shape"
         )
+
+
+def require_no_hole(**masks: Tensor | None) -> None:
+    """Refuse padding masks, given by their names, with a real token behind padding.
+
+    It is how a mask of the opposite meaning shows, True at padding.
+    """
+    masks = {name: mask for name, mask in masks.items() if mask is not None}
+    if torch.compiler.is_compiling() or not masks:
+        return
+    holes = [(mask[:, 1:] & ~mask[:, :-1]).any() for mask in masks.values()]
+    for name, hole in zip(masks, torch.stack(holes).tolist(), strict=True):  # one transfer
+        if hole:
+            raise ValueError(
+                f"{name} must be True at the start of each row, at the real tokens, and False at "
+                "the padding behind them, but a row has True after False"
+            )

@@ -2,7 +2,8 @@
 
 Any model will do that has `start(source, source_mask)`, giving a state, and `step(tokens, state)`,
 giving the logits (batch, vocabulary) of the next token and the state after it. A state is a tensor
-or any nesting of tuples, lists and dictionaries of tensors, each with the batch as its first axis.
+or any nesting of tuples, lists and dictionaries of tensors, each with the batch as its first axis;
+an object in it that holds tensors has a method `select` of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def select(state: Any, index: Int64[Tensor, "rows"]) -> Any:
     """Take rows of a decoder's state: some sentences only, or in another order (chapter 04).
 
     Args:
-        state: a tensor, None, or a nesting of tuples, lists and dictionaries of such.
+        state: a tensor, None, an object with a method `select`, as `KeyValueCache`, or a nesting
+            of tuples, lists and dictionaries of such.
         index: (rows,), which rows, in which order; one may come several times.
 
     Returns:
@@ -54,6 +56,8 @@ def select(state: Any, index: Int64[Tensor, "rows"]) -> Any:
         return None
     if isinstance(state, Tensor):
         return state.index_select(0, index)
+    if callable(getattr(state, "select", None)):
+        return state.select(index)
     if isinstance(state, dict):
         return {name: select(part, index) for name, part in state.items()}
     if isinstance(state, (tuple, list)):

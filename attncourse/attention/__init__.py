@@ -4,14 +4,20 @@
 |---|---|
 | `functional` | `attend`, and the weights that it averages with |
 | `recording` | the base of the layers that attend, and `record_attention` |
+| `multi_head` | the layer with heads (chapter 07) |
+| `cache` | keys and values kept from call to call (chapters 10 and 12) |
 """
 
+from attncourse.attention.cache import KeyValueCache
 from attncourse.attention.functional import attend, attention_weights
+from attncourse.attention.multi_head import MultiHeadAttention
 from attncourse.attention.recording import AttentionLayer, AttentionMaps, record_attention
 
 __all__ = [
     "AttentionLayer",
     "AttentionMaps",
+    "KeyValueCache",
+    "MultiHeadAttention",
     "attend",
     "attention_weights",
     "record_attention",

@@ -157,10 +157,15 @@ def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
         raise TypeError(f"causal must be True or False, got {kind}; a mask goes to mask=")
     if scale is not None:
         _require_scale(scale, score)
-    if not isinstance(dropout, (int, float)):
-        raise TypeError(f"dropout must be a number, got {type(dropout).__name__}")
-    if dropout and not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+    require_dropout(dropout)
+
+
+def require_dropout(share: float) -> None:
+    """Refuse a share that is not in [0, 1)."""
+    if isinstance(share, bool) or not isinstance(share, (int, float)):
+        raise TypeError(f"dropout must be a number, got {type(share).__name__}")
+    if not 0 <= share < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {share}")
 
 
 def _require_scale(scale: float, score: Score | None) -> None:

@@ -1,0 +1,104 @@
+"""Keys and values that are kept from call to call (chapters 10 and 12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from attncourse.scores import require_same_kind
+
+
+class KeyValueCache:
+    """The keys and values that one layer has projected so far (chapters 10 and 12).
+
+    A decoder that writes word by word would project all earlier words again at every step. With a
+    cache, a layer appends what is new and attends to everything in it. `MultiHeadAttention.project`
+    gives a cache that is complete: nothing is appended any more, as when all that is looked at is a
+    sentence read before.
+
+    A layer replaces the tensors in its cache and never writes into them, so `copy` is cheap.
+
+    Attributes:
+        key: (batch, kv_heads, length, head_dim), or None while it is empty.
+        value: the same, of the values.
+        complete: whether nothing more is appended.
+
+    Example:
+        >>> from attncourse import MultiHeadAttention
+        >>> layer, cache = MultiHeadAttention(6, num_heads=2), KeyValueCache()
+        >>> first, second = torch.randn(1, 3, 6), torch.randn(1, 1, 6)
+        >>> _ = layer(first, causal=True, cache=cache)
+        >>> stepped = layer(second, causal=True, cache=cache)
+        >>> whole = layer(torch.cat([first, second], 1), causal=True)
+        >>> len(cache), torch.allclose(stepped, whole[:, 3:], atol=1e-6)
+        (4, True)
+    """
+
+    def __init__(self) -> None:
+        self.key: Tensor | None = None
+        self.value: Tensor | None = None
+        self.complete = False
+        self._layer: Any = None  # whose keys and values these are
+
+    def __len__(self) -> int:
+        return 0 if self.key is None else self.key.shape[-2]
+
+    def append(
+        self,
+        layer: Any,
+        key: Float[Tensor, "batch kv_heads length head_dim"],
+        value: Float[Tensor, "batch kv_heads length head_dim"],
+    ) -> None:
+        """Add a layer's new keys and values behind those that are there.
+
+        Raises:
+            TypeError: if dtypes disagree.
+            ValueError: if the cache is another layer's or complete, or the shapes or devices
+                disagree.
+        """
+        self.require_owner(layer)
+        if self.complete:
+            raise ValueError(
+                f"cache is complete, its {len(self)} keys were projected before: give no key to a "
+                "layer that is called with it"
+            )
+        if self.key is not None:
+            for name, held, new in (("key", self.key, key), ("value", self.value, value)):
+                if held.shape[:2] + held.shape[3:] != new.shape[:2] + new.shape[3:]:
+                    raise ValueError(
+                        f"cache holds a {name} of shape {tuple(held.shape)}, (batch, kv_heads, "
+                        f"length, head_dim), to which {tuple(new.shape)} cannot be appended"
+                    )
+                require_same_kind(name, held, new, of="cache")
+            key, value = torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
+        self.key, self.value, self._layer = key, value, layer
+
+    def require_owner(self, layer: Any) -> None:
+        """Refuse a layer that is not the one whose keys and values these are."""
+        if self._layer is not None and self._layer is not layer:
+            raise ValueError(
+                "cache belongs to another layer, perhaps of another model: every layer needs a "
+                f"cache of its own (its keys are {tuple(self.key.shape)})"
+            )
+
+    def copy(self) -> KeyValueCache:
+        """Give a cache that holds the same, and can go on from here on its own."""
+        return self._with(self.key, self.value)
+
+    def select(self, index: Int64[Tensor, "rows"]) -> KeyValueCache:
+        """Give a cache of some rows of the batch, in this order (see `attncourse.decoding`)."""
+        if self.key is None:
+            return self.copy()
+        return self._with(self.key.index_select(0, index), self.value.index_select(0, index))
+
+    def _with(self, key: Tensor | None, value: Tensor | None) -> KeyValueCache:
+        new = KeyValueCache()
+        new.key, new.value, new.complete, new._layer = key, value, self.complete, self._layer
+        return new
+
+    def __repr__(self) -> str:
+        shape = "empty" if self.key is None else f"key {tuple(self.key.shape)}"
+        return f"KeyValueCache({shape}{', complete' if self.complete else ''})"

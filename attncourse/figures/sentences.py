@@ -1,0 +1,131 @@
+"""Figures of sentences and of what reads them (chapters 04 and 05)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from attncourse.figures.looks import BLUE, GREEN, RED, arrow, box
+
+
+def crossing(above: Sequence[str], below: Sequence[str], links: Iterable[tuple[int, int]]) -> Axes:
+    """Draw a sentence above its translation, with a line between words that belong together.
+
+    Args:
+        above, below: the words of both.
+        links: pairs (word above, word below); those past the end of a row are left out.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> ax = crossing(["green", "doors"], ["portes", "vertes"], [(0, 1), (1, 0), (7, 7)])
+        >>> len(ax.lines), [text.get_text() for text in ax.texts]
+        (2, ['green', 'doors', 'portes', 'vertes'])
+    """
+    _, ax = plt.subplots(figsize=(8.4, 2.2))
+    places = []
+    for words, height in ((above, 1), (below, 0)):
+        widths = [len(word) + 2.5 for word in words]
+        places.append([sum(widths[:i]) + widths[i] / 2 for i in range(len(words))])
+        for word, x in zip(words, places[-1], strict=True):
+            ax.text(x, height, word, ha="center", va="center")
+    for i, j in links:
+        if i < len(above) and j < len(below):
+            ax.plot([places[0][i], places[1][j]], [0.85, 0.15], color=BLUE, lw=1.2)
+    ax.set(xlim=(-1, max(map(max, places)) + 5), ylim=(-0.2, 1.2))
+    ax.axis("off")
+    return ax
+
+
+def encoder_decoder(source: Sequence[str], target: Sequence[str]) -> Axes:
+    """Draw an encoder, the one vector that it hands over, and a decoder (chapter 04).
+
+    Args:
+        source: the words that are read.
+        target: the words that are written, without marks.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> ax = encoder_decoder(["dogs", "sleep"], ["les", "chiens", "dorment"])
+        >>> len(ax.patches)
+        6
+    """
+    _, ax = plt.subplots(figsize=(8.4, 2.8))
+    for i, word in enumerate(source):
+        box(ax, i, 0, BLUE, below=word)
+        arrow(ax, (i + 0.7, 0.35), (i + 1 if i + 1 < len(source) else i + 1.2, 0.35))
+    middle, first = len(source) + 0.2, len(source) + 1.4
+    box(ax, middle, 0, RED, above="context", arrows=False)
+    for i, (read, written) in enumerate(zip(["<bos>", *target], target, strict=False)):
+        arrow(ax, (first + i - 0.3 - 0.2 * (i == 0), 0.35), (first + i, 0.35))
+        box(ax, first + i, 0, GREEN, below=read, above=written)
+    ax.text(0, 1.5, "encoder", color=BLUE)
+    ax.text(first + len(target) - 0.3, 1.9, "decoder", color=GREEN, ha="right")
+    ax.set(xlim=(-0.2, first + len(target)), ylim=(-1, 2.2), aspect="equal")
+    ax.axis("off")
+    return ax
+
+
+def looking_back(source: Sequence[str], weights: Sequence[float], target: Sequence[str]) -> Axes:
+    """Draw a decoder that reads the encoder's memory before its last word (chapter 05).
+
+    Args:
+        source: the words that were read.
+        weights: for each of them, its weight.
+        target: the last three words: one read, one written and read, one to be written.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> ax = looking_back(["dogs", "sleep"], [0.1, 0.9], ["les", "chiens", "dorment"])
+        >>> len(ax.patches)
+        5
+    """
+    _, ax = plt.subplots(figsize=(8.4, 3.4))
+    middle, right = 0.6 * len(source), 1.2 * len(source) + 0.9
+    for i, (word, weight) in enumerate(zip(source, weights, strict=True)):
+        box(ax, 1.2 * i, 0, BLUE, inside=f"$h_{{{i + 1}}}$", below=word)
+        ax.plot([1.2 * i + 0.35, middle + 0.35], [0.7, 1.9], color=RED, lw=0.5 + 7 * weight)
+        ax.text(1.2 * i + 0.45, 0.75, f"{weight:.2f}", fontsize=8, zorder=4)
+    box(ax, middle, 1.9, RED, inside="$c_3$")
+    for i in range(2):
+        state = f"$s_{i + 2}$"
+        box(ax, right + 1.6 * i, 0.7, GREEN, state, below=target[i], above=target[i + 1])
+    arrow(ax, (right + 0.7, 1.05), (right + 1.6, 1.05))
+    arrow(ax, (middle + 0.75, 2.25), (right + 1.6, 1.4))
+    arrow(ax, (right, 1.05), (1.2 * len(source) - 0.45, 0.45), linestyle="--")
+    ax.text(right - 0.75, 0.35, "asks")
+    ax.set(xlim=(-0.3, right + 2.6), ylim=(-1, 2.8), aspect="equal")
+    ax.axis("off")
+    return ax
+
+
+def length_curve(
+    ax: Axes, scores: Mapping[str, Mapping[str, float]], measure: str, **line: object
+) -> list[float]:
+    """Draw a score against the length of the sentences (chapters 04 and 05).
+
+    Args:
+        ax: where to draw.
+        scores: by length, such as "7-10", the scores of those sentences.
+        measure: which of them.
+        line: what `Axes.plot` takes.
+
+    Returns:
+        The horizontal positions, the middles of the lengths.
+
+    Example:
+        >>> _, ax = plt.subplots()
+        >>> length_curve(ax, {"3-6": {"right": 0.9}, "7-10": {"right": 0.5}}, "right")
+        [4.5, 8.5]
+    """
+    middles = [sum(map(int, length.split("-"))) / 2 for length in scores]
+    ax.plot(middles, [score[measure] for score in scores.values()], **line)
+    ax.set(xlabel="words of the English sentence", ylim=(-0.02, 1.03))
+    return middles

@@ -1,0 +1,207 @@
+"""The Transformer (chapter 10): embeddings, encoder, decoder, and back to words."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from attncourse.checks import require_known, require_no_hole, require_padding_mask, require_tokens
+from attncourse.positions import LearnedPositions, SinusoidalPositions
+from attncourse.runtime import require_integer
+from attncourse.transformer.config import TransformerConfig
+from attncourse.transformer.layers import DecoderCache
+from attncourse.transformer.stacks import Decoder, Encoder
+
+POSITIONS = ("sinusoidal", "learned", "rotary", "none")
+
+
+class TransformerState(NamedTuple):
+    """Where a `Transformer` stands while it writes (chapter 10).
+
+    Attributes:
+        memory_mask: (batch, source), True at real tokens of the source, or None.
+        caches: each decoder layer's.
+    """
+
+    memory_mask: Bool[Tensor, "batch source"] | None
+    caches: list[DecoderCache]
+
+
+class Transformer(nn.Module):
+    r"""Read a sentence, write another (chapter 10).
+
+    Token ids go in and logits come out, as with every translator of the course. The caller shifts
+    the target: at each place the model reads the tokens up to there and is asked for the next.
+    Future tokens are always hidden, in training and in evaluation.
+
+    Args:
+        config: its sizes.
+
+    Raises:
+        TypeError: if a size is not an integer; on a call, if tokens or masks have another dtype.
+        ValueError: if the sizes do not fit; on a call, if shapes disagree, an id is unknown, a
+            sentence has more than `config.max_len` tokens, or padding stands before a real token.
+
+    Source: Vaswani et al. 2017, section 3. The paper's embeddings are one matrix with the output's,
+    as with `tie_embeddings`, and are multiplied by the root of d_model, as here always. Dropout
+    stands where section 5.4 has it. The paper gives no initialisation; here the linear layers are
+    Glorot's, and embeddings have the deviation d_model^-0.5, so that after the factor they are of
+    the size of the positions.
+
+    Example:
+        >>> import torch
+        >>> model = Transformer(TransformerConfig.preset("tiny", vocab_size=97))
+        >>> source, target = torch.tensor([[4, 5, 6]]), torch.tensor([[1, 8]])
+        >>> model(source, target).shape
+        torch.Size([1, 2, 97])
+        >>> logits, state = model.step(target[:, 0], model.start(source))
+        >>> logits.shape
+        torch.Size([1, 97])
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        if not isinstance(config, TransformerConfig):
+            raise TypeError(f"config must be a TransformerConfig, got {type(config).__name__}")
+        require_integer("vocab_size", config.vocab_size, least=1)
+        require_integer("max_len", config.max_len, least=1)
+        if config.positions not in POSITIONS:
+            raise ValueError(
+                f"positions must be one of {', '.join(POSITIONS)}, got {config.positions!r}"
+            )
+        target_size = config.target_vocab_size or config.vocab_size
+        require_integer("target_vocab_size", target_size, least=1)
+        self.config = config
+        self.source_embedding = _embedding(config.vocab_size, config.embed_dim)
+        shared = config.tie_embeddings and config.target_vocab_size is None
+        self.target_embedding = (
+            self.source_embedding if shared else _embedding(target_size, config.embed_dim)
+        )
+        self.positions = _positions(config)
+        self.dropout = nn.Dropout(config.dropout)
+        options = {
+            "dropout": config.dropout,
+            "norm_first": config.norm_first,
+            "norm_eps": config.norm_eps,
+            "activation": config.activation,
+            "bias": config.bias,
+            "num_kv_heads": config.num_kv_heads,
+            "rotary": config.positions == "rotary",
+            "checkpointing": config.checkpointing,
+        }
+        sizes = config.embed_dim, config.num_heads, config.ffn_dim
+        self.encoder = Encoder(config.num_layers, *sizes, **options)
+        decoder_layers = config.num_decoder_layers
+        decoder_layers = config.num_layers if decoder_layers is None else decoder_layers
+        self.decoder = Decoder(decoder_layers, *sizes, **options)
+        self.output = nn.Linear(config.embed_dim, target_size, bias=False)
+        if config.tie_embeddings:
+            self.output.weight = self.target_embedding.weight
+        else:
+            nn.init.normal_(self.output.weight, std=config.embed_dim**-0.5)
+
+    def forward(
+        self,
+        source: Int64[Tensor, "batch source"],
+        target: Int64[Tensor, "batch target"],
+        source_mask: Bool[Tensor, "batch source"] | None = None,
+        target_mask: Bool[Tensor, "batch target"] | None = None,
+    ) -> Float[Tensor, "batch target vocabulary"]:
+        """Predict, at each token of the target, the next one.
+
+        Args:
+            source: (batch, source), token ids.
+            target: (batch, target), token ids that the decoder reads: the begin mark first.
+            source_mask, target_mask: True at real tokens, which stand first in each row; by default
+                all are real. What stands at padding never matters to a real token.
+
+        Returns:
+            (batch, target, vocabulary), logits. Those at padding mean nothing.
+        """
+        source = self._tokens("source", source, source_mask, self.source_embedding)
+        target = self._tokens("target", target, target_mask, self.target_embedding)
+        if len(source) != len(target):
+            raise ValueError(
+                f"source and target disagree in batch: {len(source)} and {len(target)}"
+            )
+        require_no_hole(source_mask=source_mask, target_mask=target_mask)
+        attended = None if source_mask is None else source_mask[:, None]  # (batch, 1, source)
+        memory = self.encoder(self._embed(source, self.source_embedding), attended)
+        # The target's own padding stands behind its real tokens: it is in their future, which is
+        # hidden anyway. So no mask is needed, and the kernel for causal attention can run.
+        embedded = self._embed(target, self.target_embedding)
+        return self.output(self.decoder(embedded, memory, memory_mask=attended))
+
+    def start(
+        self,
+        source: Int64[Tensor, "batch source"],
+        source_mask: Bool[Tensor, "batch source"] | None = None,
+    ) -> TransformerState:
+        """Read the source; give the state before the first token."""
+        source = self._tokens("source", source, source_mask, self.source_embedding)
+        require_no_hole(source_mask=source_mask)
+        attended = None if source_mask is None else source_mask[:, None]
+        memory = self.encoder(self._embed(source, self.source_embedding), attended)
+        return TransformerState(source_mask, self.decoder.start(memory))
+
+    def step(
+        self, tokens: Int64[Tensor, "batch"], state: TransformerState
+    ) -> tuple[Float[Tensor, "batch vocabulary"], TransformerState]:
+        """Read one token a sentence; give the logits of the next, and the state after it.
+
+        The state that was given stays as it was, so that one can go on from it in several ways.
+        """
+        tokens = tokens[:, None]
+        require_tokens("tokens", tokens, "(batch,)")
+        require_known("tokens", tokens, self.target_embedding)
+        caches = [DecoderCache(cache.written.copy(), cache.memory) for cache in state.caches]
+        mask = None if state.memory_mask is None else state.memory_mask[:, None]
+        offset = len(caches[0].written)
+        self._require_room("target", offset + 1)
+        embedded = self._embed(tokens, self.target_embedding, offset)
+        logits = self.output(self.decoder(embedded, memory_mask=mask, caches=caches))
+        return logits[:, 0], TransformerState(state.memory_mask, caches)
+
+    def _embed(self, tokens: Tensor, embedding: nn.Embedding, offset: int = 0) -> Tensor:
+        """Give (batch, length, embed_dim): words of the size of their positions, and both added."""
+        embedded = embedding(tokens) * math.sqrt(self.config.embed_dim)
+        if self.positions is not None:
+            embedded = self.positions(embedded, offset)
+        return self.dropout(embedded)
+
+    def _tokens(
+        self, name: str, tokens: Tensor, mask: Tensor | None, embedding: nn.Embedding
+    ) -> Tensor:
+        """Check some sentences; give them with a known token at padding, whatever was there."""
+        require_tokens(name, tokens, f"(batch, {name})")
+        self._require_room(name, tokens.shape[1])
+        if mask is not None:
+            require_padding_mask(f"{name}_mask", mask, tokens)
+            tokens = tokens.masked_fill(~mask, 0)
+        require_known(name, tokens, embedding)
+        return tokens
+
+    def _require_room(self, name: str, length: int) -> None:
+        if length > self.config.max_len:
+            raise ValueError(
+                f"{name} has {length} tokens, but max_len of the config is {self.config.max_len}"
+            )
+
+
+def _embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
+    require_integer("embed_dim", embed_dim, least=1)
+    embedding = nn.Embedding(vocab_size, embed_dim)
+    nn.init.normal_(embedding.weight, std=embed_dim**-0.5)
+    return embedding
+
+
+def _positions(config: TransformerConfig) -> nn.Module | None:
+    """What is added to the embeddings; rotary positions sit in the layers."""
+    if config.positions == "sinusoidal":
+        return SinusoidalPositions(config.embed_dim)
+    if config.positions == "learned":
+        return LearnedPositions(config.max_len, config.embed_dim)
+    return None
