@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
+import torch
+
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
 
 
@@ -25,8 +27,10 @@ class Recipe:
         embed_dim: width of the embeddings.
         hidden_dim: width of the encoder's GRU in each direction, and of the attention.
         decoder_dim: width of the decoder's GRU; by default `hidden_dim`.
+        embedding_std: deviation of a fresh embedding's numbers; 1 is PyTorch's own.
         dropout: see `GRUEncoder` and the decoders.
         sentences: pairs in a batch.
+        bucket: how many pairs are sorted by length together, see `Batches`.
         learning_rate: Adam's, at its highest.
         warmup: the steps in which it gets there, in a straight line; then it falls to 0 likewise.
         label_smoothing: see `attncourse.training.sequence_loss`.
@@ -41,8 +45,10 @@ class Recipe:
     embed_dim: int = 128
     hidden_dim: int = 128
     decoder_dim: int | None = None
+    embedding_std: float = 1.0
     dropout: float = 0.0
     sentences: int = 64
+    bucket: int = 2048
     learning_rate: float = 2e-3
     warmup: int = 200
     label_smoothing: float = 0.0
@@ -65,6 +71,9 @@ class Recipe:
             dropout=self.dropout,
             **options,
         )
+        for side in (encoder, decoder):
+            with torch.no_grad():
+                side.embedding.weight.mul_(self.embedding_std)
         return EncoderDecoder(encoder, decoder)
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from attncourse.runtime import require_integer, seed_everything
 from attncourse.training import History, fit, linear_schedule, load_checkpoint, save_checkpoint
 from attncourse.translator import Translator
 
-BUCKET = 2048  # pairs that are sorted by length together
 VALIDATIONS = 10  # in a training
 
 
@@ -87,7 +86,10 @@ def train(
     seed_everything(seed)
     model = recipe.model(len(corpus.source), len(corpus.target))
     batches = Batches(
-        corpus.train, sentences=recipe.sentences, bucket=BUCKET, generator=torch.Generator()
+        corpus.train,
+        sentences=recipe.sentences,
+        bucket=recipe.bucket,
+        generator=torch.Generator(),
     )
     every = max(1, recipe.steps // VALIDATIONS)
     history = fit(
