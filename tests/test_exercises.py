@@ -143,6 +143,11 @@ FAULTS = {
     "repair_classification": "channels meet positions",
     "repair_detection": "all boxes get one vector",
     "repair_generation": "the sum over the positions leaves no map",
+    "symmetric_attention": "query and key are the input itself",
+    "padded_heads": "the mask lies along the queries",
+    "positions_from_zero": "every call counts from 0",
+    "encoder_block": "the residual starts from the normalised input",
+    "leaking_decoder": "the future is hidden in training only",
 }
 
 

@@ -11,6 +11,11 @@ gives one step, `solution(name)` the whole way, and `broken(name)` the function 
 | 03 | `masked`, `scaled`, `additive`, `sequences`, `images` |
 | 04 | `forcing`, `losses`, `recurrence` |
 | 05 | `alignment`, `ngrams` |
+| 06 | `words`, `symmetric` |
+| 07 | `heads`, `multihead`, `padded` |
+| 08 | `waves`, `rotary` |
+| 09 | `norms`, `network`, `blocks` |
+| 10 | `decoders`, `parameters`, `leaking` |
 
 Below them: `exercise` (what an exercise is), `probe` and `bench` (which run it), `engine` (which
 judges it), `several` (the same for functions that return several things), `compare`, `faults` and
@@ -26,16 +31,29 @@ from collections.abc import Callable
 from attncourse.exercises import (
     additive,
     alignment,
+    blocks,
     cues,
+    decoders,
     forcing,
+    heads,
     images,
+    leaking,
     losses,
     masked,
+    multihead,
+    network,
     ngrams,
+    norms,
+    padded,
+    parameters,
     pooling,
     recurrence,
+    rotary,
     scaled,
     sequences,
+    symmetric,
+    waves,
+    words,
 )
 from attncourse.exercises.engine import Verdict
 from attncourse.exercises.exercise import Exercise
@@ -50,6 +68,11 @@ EXERCISES: dict[str, Exercise] = {
         *(cues, pooling, masked, scaled, additive, sequences, images),  # chapters 01 to 03
         *(forcing, losses, recurrence),  # chapter 04
         *(alignment, ngrams),  # chapter 05
+        *(words, symmetric),  # chapter 06
+        *(heads, multihead, padded),  # chapter 07
+        *(waves, rotary),  # chapter 08
+        *(norms, network, blocks),  # chapter 09
+        *(decoders, parameters, leaking),  # chapter 10
     )
     for exercise in module.EXERCISES
 }

@@ -1,7 +1,8 @@
-"""Functions with bugs to find (chapters 01 and 03): none may be mended here.
+"""Functions with bugs to find (chapters 01, 03 and 06 to 10): none may be mended here.
 
 Those of chapter 03 carry the faults of six published snippets, each in the smallest function that
-shows them. Their solutions are in `cues`, `sequences` and `images`.
+shows them; those of chapters 06 to 10 carry faults that published layers have had. Their solutions
+are in `cues`, `sequences`, `images`, `symmetric`, `padded`, `waves`, `blocks` and `leaking`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 
 import torch
+
+import attncourse
 
 
 def pool(query, key, value):
@@ -64,3 +67,42 @@ def mix(features):
     weights = torch.softmax(spots.sum(-1, keepdim=True), dim=1)
     pooled = (weights * spots).sum(1)
     return pooled.view(batch, channel, 1, 1)
+
+
+def look_around(x, mask, query_weight, key_weight, value_weight):
+    """Let each word look at the real words of its sentence, where `mask` is true."""
+    scores = x @ x.mT / math.sqrt(x.shape[-1])
+    scores = scores.masked_fill(~mask[:, None], -torch.inf)
+    return torch.softmax(scores, dim=-1) @ (x @ value_weight.mT)
+
+
+def attend_heads(query, key, value, mask):
+    """Attend in each head to the real tokens of the sentence, where `mask` is true."""
+    scores = query @ key.mT / math.sqrt(query.shape[-1])
+    scores = scores.masked_fill(~mask[:, None, :, None], -1e9)
+    return torch.softmax(scores, dim=-1) @ value
+
+
+def place(embedded, written):
+    """Add the codes of their positions to the next tokens; so many are `written` before them."""
+    new, width = embedded.shape[1:]
+    position = torch.arange(new, dtype=torch.float64)[:, None]
+    angle = position / 10_000 ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
+    code = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
+    return embedded + code.to(embedded.dtype)
+
+
+def block(x, first_weight, second_weight):
+    """Look around, then think: x + f(norm(x)), twice."""
+    x = torch.nn.functional.layer_norm(x, x.shape[-1:])
+    x = x + attncourse.attend(x, x, x)
+    x = torch.nn.functional.layer_norm(x, x.shape[-1:])
+    return x + torch.relu(x @ first_weight.mT) @ second_weight.mT
+
+
+def look_back(query, key, value, training):
+    """Let each token look at itself and at those before it; the queries are the last tokens."""
+    mask = None
+    if training:
+        mask = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool).tril()
+    return attncourse.attend(query, key, value, mask)

@@ -196,7 +196,8 @@ class _Judge:
                     f"with {run.case.label} your result is {show.dtype(value.dtype)}, "
                     f"wanted {show.dtype(run.due)}."
                 )
-                if run.due.is_floating_point:
+                read = any(isinstance(a, Tensor) and a.is_floating_point() for a in run.arguments)
+                if read and run.due.is_floating_point:
                     message += " Take the dtype from the inputs."
             else:
                 continue

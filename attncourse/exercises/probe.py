@@ -93,6 +93,7 @@ class Probe:
 def undisturbed() -> Iterator[None]:
     """Leave the random states as they were, and stop what computes for too long."""
     states = random.getstate(), np.random.get_state()
+    dtype = torch.get_default_dtype()
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with (
         torch.random.fork_rng(devices),
@@ -100,9 +101,11 @@ def undisturbed() -> Iterator[None]:
         torch.device("cpu"),  # whatever the default device is
         _time_limit(SECONDS),
     ):
+        torch.set_default_dtype(torch.float32)  # whatever the notebook's is
         try:
             yield
         finally:
+            torch.set_default_dtype(dtype)
             random.setstate(states[0])
             np.random.set_state(states[1])
 
