@@ -7,6 +7,9 @@
 | 03 Attention scores | `scores`, `masks`, `attention` |
 | 04 Encoder and decoder | `data`, `recurrent`, `cells`, `training`, `decoding`, `translator` |
 | 05 Bahdanau attention | `recurrent`, `metrics`, `recipes` |
+| 06 Self-attention, 07 Multi-head attention | `attention` |
+| 08 Positions | `positions` |
+| 09 The encoder block, 10 The Transformer | `transformer` |
 | every chapter | `runtime`, `figures`, `exercises` |
 """
 

@@ -86,4 +86,20 @@ def d2l():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its imports warn; that is not ours to mend
         from d2l import torch as d2l_torch
+    # The stand-in goes again: others, such as transformers, look whether there is a torchvision.
+    if getattr(sys.modules["torchvision"], "__spec__", None) is None:
+        del sys.modules["torchvision"], sys.modules["torchvision.transforms"]
     return d2l_torch
+
+
+@pytest.fixture(scope="session")
+def hugging_face():
+    """Hugging Face's `transformers`, an independent reference; only models drawn at random."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its imports warn; that is not ours to mend
+        import transformers
+
+        # It imports each model when first asked for it.
+        for model in ("BertModel", "MarianMTModel", "GPTJModel", "LlamaModel"):
+            getattr(transformers, model)
+    return transformers

@@ -16,9 +16,12 @@ from attncourse.recipes import RECIPES, Recipe, corpora, environment, evaluate, 
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
 from attncourse.training import CheckpointError, loop
 from attncourse.translator import Translator
+from benchmarks import encoder_depth
 
 ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results").glob("*.json"))
+DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]  # by no recipe
+RECORDS = [path for path in RECORDS if path not in DEPTH]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -224,6 +227,17 @@ def test_the_environment_is_told_and_no_place_is():
     told = environment()
     assert told["torch"] == torch.__version__
     assert "/" not in json.dumps(told).replace("\\/", "").replace("http://", "")
+
+
+@pytest.mark.parametrize("path", DEPTH, ids=lambda path: path.stem)
+def test_a_record_of_depths_is_of_the_script_as_it_stands(path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert path.stem == f"{record['name']}-seed{record['seed']}"
+    settings = record["settings"]
+    assert (settings["steps"], settings["embed_dim"]) == (encoder_depth.STEPS, encoder_depth.WIDTH)
+    assert {run["depth"] for run in record["runs"]} == set(encoder_depth.DEPTHS)
+    assert {run["learning_rate"] for run in record["runs"]} == set(encoder_depth.RATES)
+    assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)

@@ -84,19 +84,22 @@ class KeyValueCache:
                 f"cache of its own (its keys are {tuple(self.key.shape)})"
             )
 
+    def replace(self, other: KeyValueCache) -> None:
+        """Hold what another cache holds."""
+        self.key, self.value = other.key, other.value
+        self.complete, self._layer = other.complete, other._layer
+
     def copy(self) -> KeyValueCache:
         """Give a cache that holds the same, and can go on from here on its own."""
-        return self._with(self.key, self.value)
+        new = KeyValueCache()
+        new.replace(self)
+        return new
 
     def select(self, index: Int64[Tensor, "rows"]) -> KeyValueCache:
         """Give a cache of some rows of the batch, in this order (see `attncourse.decoding`)."""
-        if self.key is None:
-            return self.copy()
-        return self._with(self.key.index_select(0, index), self.value.index_select(0, index))
-
-    def _with(self, key: Tensor | None, value: Tensor | None) -> KeyValueCache:
-        new = KeyValueCache()
-        new.key, new.value, new.complete, new._layer = key, value, self.complete, self._layer
+        new = self.copy()
+        if self.key is not None:
+            new.key, new.value = (held.index_select(0, index) for held in (self.key, self.value))
         return new
 
     def __repr__(self) -> str:

@@ -91,7 +91,7 @@ LEAKING_DECODER = Exercise(
         Misconception(
             "the future is hidden in training only. After it, a sentence that comes whole is read "
             "to its end: each place sees the very word that it is to predict, and the loss on "
-            "held-out text is too good to be true",
+            "held-out text is that of another model",
             (
                 broken.look_back,
                 _looking(evaluation=_nothing),

@@ -3,10 +3,17 @@
 | module | what it holds |
 |---|---|
 | `looks` | style, colours, boxes and arrows |
+| `blocks` | the encoder block and its matrices (chapter 09) |
+| `heads` | where one word looks, once for every head (chapter 07) |
 | `maps` | heatmaps, lit pictures, bands of measurements |
+| `positions` | a counter beside waves, and waves as clocks (chapter 08) |
+| `self_attention` | a chain of words and a web, and who hears whom (chapter 06) |
 | `sentences` | sentences, and the recurrent translators (chapters 04 and 05) |
+| `transformer` | the whole Transformer, and its three attentions (chapter 10) |
 """
 
+from attncourse.figures.blocks import encoder_block, matrices
+from attncourse.figures.heads import arcs
 from attncourse.figures.looks import (
     BLACK,
     BLUE,
@@ -19,7 +26,10 @@ from attncourse.figures.looks import (
     style,
 )
 from attncourse.figures.maps import bands, heatmap, spotlight
+from attncourse.figures.positions import counting, dials
+from attncourse.figures.self_attention import chain_and_web, reached
 from attncourse.figures.sentences import crossing, encoder_decoder, length_curve, looking_back
+from attncourse.figures.transformer import three_attentions, whole_transformer
 
 __all__ = [
     "BLACK",
@@ -30,12 +40,21 @@ __all__ = [
     "PURPLE",
     "RED",
     "SKY",
+    "arcs",
     "bands",
+    "chain_and_web",
+    "counting",
     "crossing",
+    "dials",
+    "encoder_block",
     "encoder_decoder",
     "heatmap",
     "length_curve",
     "looking_back",
+    "matrices",
+    "reached",
     "spotlight",
     "style",
+    "three_attentions",
+    "whole_transformer",
 ]

@@ -90,7 +90,8 @@ class TransformerConfig:
         known = {each.name for each in fields(cls)}
         if not isinstance(given, dict) or not {"vocab_size"} <= set(given) <= known:
             held = ", ".join(map(str, given)) if isinstance(given, dict) else type(given).__name__
-            raise ValueError(f"a config must hold vocab_size, and only {known}, got {held}")
+            only = ", ".join(sorted(known))
+            raise ValueError(f"a config must hold vocab_size, and only {only}; got {held}")
         return cls(**given)
 
 

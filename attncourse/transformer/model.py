@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from attncourse.attention.functional import require_dropout
 from attncourse.checks import require_known, require_no_hole, require_padding_mask, require_tokens
 from attncourse.positions import LearnedPositions, SinusoidalPositions
 from attncourse.runtime import require_integer
@@ -72,8 +73,10 @@ class Transformer(nn.Module):
             raise ValueError(
                 f"positions must be one of {', '.join(POSITIONS)}, got {config.positions!r}"
             )
-        target_size = config.target_vocab_size or config.vocab_size
+        target_size = config.target_vocab_size
+        target_size = config.vocab_size if target_size is None else target_size
         require_integer("target_vocab_size", target_size, least=1)
+        require_dropout(config.dropout)
         self.config = config
         self.source_embedding = _embedding(config.vocab_size, config.embed_dim)
         shared = config.tie_embeddings and config.target_vocab_size is None
@@ -154,9 +157,15 @@ class Transformer(nn.Module):
 
         The state that was given stays as it was, so that one can go on from it in several ways.
         """
-        tokens = tokens[:, None]
+        if isinstance(tokens, Tensor):
+            if tokens.dim() != 1:
+                raise ValueError(f"tokens must be (batch,), got shape {tuple(tokens.shape)}")
+            tokens = tokens[:, None]
         require_tokens("tokens", tokens, "(batch,)")
         require_known("tokens", tokens, self.target_embedding)
+        batch = len(state.caches[0].memory.key)
+        if len(tokens) != batch:
+            raise ValueError(f"tokens and state disagree in batch: {len(tokens)} and {batch}")
         caches = [DecoderCache(cache.written.copy(), cache.memory) for cache in state.caches]
         mask = None if state.memory_mask is None else state.memory_mask[:, None]
         offset = len(caches[0].written)

@@ -160,7 +160,9 @@ def _require_caches(caches: list | None, layers: nn.ModuleList) -> None:
         raise ValueError(f"caches must be one for each of {len(layers)} layers, got {len(caches)}")
 
 
-def _call(stack: nn.Module, layer: nn.Module, *inputs: Any, **options: Any) -> Tensor:
-    if not (stack.checkpointing and stack.training):
+def _call(stack: nn.Module, layer: nn.Module, *inputs: Any, cache: Any, **options: Any) -> Tensor:
+    options["cache"] = cache
+    # A layer with a cache is never computed again: it would append to it once more.
+    if not (stack.checkpointing and stack.training) or cache is not None:
         return layer(*inputs, **options)
     return checkpoint(layer, *inputs, use_reentrant=False, **options)

@@ -1,0 +1,92 @@
+"""Figures of self-attention (chapter 06): who hears whom, directly and after some steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from torch import Tensor
+
+from attncourse.figures.looks import BLACK, BLUE, GREEN, RED, arrow
+
+
+def chain_and_web(words: Sequence[str], asking: int) -> list[Axes]:
+    """Draw a sentence as a recurrent network reads it, and as one word of it asks all (chapter 06).
+
+    Args:
+        words: the words.
+        asking: the place of the word that asks.
+
+    Returns:
+        Both axes, the chain above.
+
+    Example:
+        >>> chain, web = chain_and_web(["dogs", "sleep", "here"], asking=2)
+        >>> len(chain.patches), len(web.lines)
+        (3, 3)
+    """
+    _, axes = plt.subplots(2, 1, figsize=(8.4, 4.2), height_ratios=(1, 1.7))
+    titles = "recurrent: each word hands on to the next", "self-attention: a word asks them all"
+    for ax, title in zip(axes, titles, strict=True):
+        for i, word in enumerate(words):
+            colour = GREEN if i == asking else BLUE
+            ax.add_patch(plt.Rectangle((i - 0.3, 0), 0.6, 0.6, color=colour, zorder=3))
+            ax.text(i, -0.4, word, ha="center", va="center", fontsize=10)
+        ax.set(xlim=(-0.6, len(words) - 0.4), title=title)
+        ax.axis("off")
+    for i in range(len(words) - 1):
+        arrow(axes[0], (i + 0.3, 0.3), (i + 0.7, 0.3))
+    across = np.linspace(0, 1, 41)
+    for i in range(len(words)):
+        height = 0.5 + 0.22 * abs(i - asking)
+        x = asking + (i - asking) * across
+        if i == asking:
+            x = asking + 0.22 * np.sin(2 * np.pi * across)
+        axes[1].plot(x, 0.6 + 4 * height * across * (1 - across), color=RED, lw=1.4)
+    axes[0].set_ylim(-0.7, 0.8)
+    axes[1].set_ylim(-0.7, 1.2 + 0.22 * max(asking, len(words) - 1 - asking))
+    return list(axes)
+
+
+def reached(
+    maps: Mapping[str, Mapping[int, Tensor]], words: Sequence[str], asking: int
+) -> list[list[Axes]]:
+    """Draw which outputs depend on which inputs, a row for each layer (chapter 06).
+
+    Args:
+        maps: by the layer's name and the number of steps, (output, input), true where the output
+            depends on the input. All have the same steps.
+        words: the words, from which the columns are named.
+        asking: the place of the word whose row is marked.
+
+    Returns:
+        The axes, (layer, steps).
+
+    Example:
+        >>> import torch
+        >>> axes = reached({"none": {1: torch.eye(2).bool()}}, ["a", "b"], asking=1)
+        >>> axes[0][0].get_title()
+        '1 step'
+    """
+    steps = list(next(iter(maps.values())))
+    size = {"figsize": (2.5 * len(steps) + 0.9, 2.55 * len(maps) + 0.6), "squeeze": False}
+    _, axes = plt.subplots(len(maps), len(steps), sharex=True, sharey=True, **size)
+    colours = ListedColormap(["white", BLUE])
+    for row, (name, found) in zip(axes, maps.items(), strict=True):
+        row[0].set_ylabel(name)
+        for ax, depends in zip(row, found.values(), strict=True):
+            ax.imshow(depends.cpu().numpy(), cmap=colours, vmin=0, vmax=1)
+            places = range(len(words))
+            ax.set_xticks(places, words, rotation=90, fontsize=8)
+            ax.set_yticks(places, words, fontsize=8)
+            ax.tick_params(length=0)
+            box = plt.Rectangle((-0.5, asking - 0.5), len(words), 1, fill=False, ec=RED, lw=2)
+            ax.add_patch(box)
+            ax.spines[:].set_visible(True)
+            ax.spines[:].set_color(BLACK)
+    for ax, step in zip(axes[0], steps, strict=True):
+        ax.set_title(f"{step} step" + "s" * (step > 1))
+    return [list(row) for row in axes]

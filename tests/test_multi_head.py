@@ -1,0 +1,605 @@
+"""attncourse.attention: `MultiHeadAttention` and the cache of its keys and values."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from contract import heads_one_by_one
+from references import copy_multi_head, redrawn
+from support import COMPILES, DTYPES, TOLERANCE, refused, some_mask
+from torch import nn
+
+from attncourse import (
+    KeyValueCache,
+    MultiHeadAttention,
+    attention_weights,
+    padding_mask,
+    record_attention,
+)
+from attncourse.positions import RotaryPositions
+
+BATCH, HEADS, QUERIES, KEYS, HEAD_DIM = 2, 3, 5, 7, 11
+EMBED, KEY_DIM, VALUE_DIM = HEADS * HEAD_DIM, 13, 17
+CLOSE = {"rtol": 0, "atol": 1e-12}  # between two correct computations in float64
+
+# What a layer may be made of; each is EMBED wide but the rotary ones, whose heads must be even.
+KINDS = {
+    "plain": {},
+    "no bias": {"bias": False},
+    "one key head": {"num_kv_heads": 1},
+    "one head": {"num_heads": 1},
+    "head of one feature": {"num_heads": EMBED},
+}
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+def layer_of(**options) -> MultiHeadAttention:
+    sizes = {"embed_dim": EMBED, "num_heads": HEADS}
+    return redrawn(MultiHeadAttention(**sizes | options))
+
+
+def rotary_layer(**options) -> MultiHeadAttention:
+    return layer_of(embed_dim=12, num_heads=3, rotary=RotaryPositions(4), **options)
+
+
+def tokens(length: int = QUERIES, width: int = EMBED, batch: int = BATCH) -> torch.Tensor:
+    return torch.randn(batch, length, width, dtype=torch.float64)
+
+
+# Answers by hand
+
+
+def identity_layer(num_heads: int) -> MultiHeadAttention:
+    """Two features wide; queries are zero, values and outputs pass as they are."""
+    layer = MultiHeadAttention(2, num_heads)
+    with torch.no_grad():
+        layer.query_projection.weight.zero_()
+        layer.value_projection.weight.copy_(torch.eye(2))
+        layer.output_projection.weight.copy_(torch.eye(2))
+    return layer
+
+
+def test_a_layer_that_asks_nothing_averages_all():
+    x = torch.tensor([[[1.0, 10.0], [5.0, 30.0]]])
+    assert identity_layer(1)(x).tolist() == [[[3.0, 20.0]] * 2]
+
+
+def test_causally_it_averages_what_came_before():
+    x = torch.tensor([[[1.0, 10.0], [5.0, 30.0], [9.0, 20.0]]])
+    output = identity_layer(2)(x, causal=True)
+    torch.testing.assert_close(output, torch.tensor([[[1.0, 10.0], [3.0, 20.0], [5.0, 20.0]]]))
+
+
+def test_each_head_looks_with_its_own_features():
+    # Head one has the first feature, head two the second. The query (a, 0) asks with the first
+    # head alone: its scores are 0 and ln 3, so it weighs 1 : 3, and the second head 1 : 1.
+    layer = identity_layer(2)
+    with torch.no_grad():
+        layer.query_projection.weight.copy_(torch.eye(2))
+        layer.key_projection.weight.copy_(torch.eye(2))
+    query, key = torch.tensor([[[math.log(3), 0.0]]]), torch.tensor([[[0.0, 5.0], [1.0, 2.0]]])
+    value = torch.tensor([[[4.0, 10.0], [8.0, 30.0]]])
+    torch.testing.assert_close(layer(query, key, value), torch.tensor([[[7.0, 20.0]]]))
+
+
+def test_a_fresh_layer_has_no_bias_yet_and_glorots_weights():
+    layer = MultiHeadAttention(EMBED, HEADS, key_dim=KEY_DIM, value_dim=VALUE_DIM)
+    widths = {"query": EMBED, "key": KEY_DIM, "value": VALUE_DIM, "output": EMBED}
+    for name, width in widths.items():
+        projection = getattr(layer, f"{name}_projection")
+        assert projection.weight.shape == (EMBED, width)
+        assert not projection.bias.any()
+        assert projection.weight.abs().max() <= math.sqrt(6 / (EMBED + width))
+
+
+def test_it_says_what_it_is():
+    assert "heads=3, head_dim=11" in repr(layer_of())
+    assert "heads=3, kv 1, head_dim=11" in repr(layer_of(num_kv_heads=1))
+
+
+# A loop over heads
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("causal", [False, True], ids=["", "causal"])
+@pytest.mark.parametrize(
+    "shape",
+    [None, (QUERIES, KEYS), (BATCH, QUERIES, KEYS), (BATCH, 1, KEYS), "heads", (BATCH, 1, 1, KEYS)],
+    ids=["unmasked", "2d", "3d", "padding", "4d", "4d padding"],
+)
+def test_it_is_a_loop_over_heads(kind, shape, causal):
+    layer = layer_of(**KINDS[kind])
+    if shape == "heads":
+        shape = BATCH, layer.num_heads, QUERIES, KEYS
+    mask = None if shape is None else some_mask(*shape)
+    query, memory = tokens(), tokens(KEYS)
+    output = layer(query, memory, mask=mask, causal=causal)
+    assert output.shape == (BATCH, QUERIES, EMBED)
+    wanted = heads_one_by_one(layer, query, memory, memory, mask, causal)
+    torch.testing.assert_close(output, wanted, **CLOSE)
+
+
+def test_key_and_value_may_have_other_widths():
+    layer = layer_of(key_dim=KEY_DIM, value_dim=VALUE_DIM)
+    query, key, value = tokens(), tokens(KEYS, KEY_DIM), tokens(KEYS, VALUE_DIM)
+    wanted = heads_one_by_one(layer, query, key, value)
+    torch.testing.assert_close(layer(query, key, value), wanted, **CLOSE)
+
+
+def test_the_query_is_the_key_and_the_key_is_the_value_by_default():
+    layer, x, memory = layer_of(), tokens(), tokens(KEYS)
+    assert torch.equal(layer(x), layer(x, x, x))
+    assert torch.equal(layer(x, memory), layer(x, memory, memory))
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2, 3])
+def test_shared_key_heads_are_full_heads_with_repeated_weights(kv_heads):
+    width = 6 * 5
+    grouped = layer_of(embed_dim=width, num_heads=6, num_kv_heads=kv_heads)
+    full = layer_of(embed_dim=width, num_heads=6)
+    assert grouped.key_projection.weight.shape == (5 * kv_heads, width)
+    with torch.no_grad():
+        for name in ("key_projection", "value_projection"):
+            few, many = getattr(grouped, name), getattr(full, name)
+            many.weight.copy_(
+                few.weight.unflatten(0, (kv_heads, 5))
+                .repeat_interleave(6 // kv_heads, 0)
+                .flatten(0, 1)
+            )
+            many.bias.copy_(
+                few.bias.view(kv_heads, 5).repeat_interleave(6 // kv_heads, 0).flatten()
+            )
+        full.query_projection.load_state_dict(grouped.query_projection.state_dict())
+        full.output_projection.load_state_dict(grouped.output_projection.state_dict())
+    x = tokens(width=width)
+    torch.testing.assert_close(grouped(x, causal=True), full(x, causal=True), **CLOSE)
+    cache = KeyValueCache()
+    grouped(x, cache=cache)
+    assert cache.key.shape == (BATCH, kv_heads, QUERIES, 5)  # that is what is saved
+
+
+@DTYPES
+def test_the_dtype_is_that_of_the_weights(dtype, device):
+    layer, x = layer_of(), tokens()
+    exact = layer(x)
+    layer, x = layer.to(device, dtype), x.to(device, dtype)
+    output = layer(x)
+    assert output.dtype == dtype
+    assert output.device.type == device.type
+    atol = 10 * TOLERANCE[dtype]  # outputs are of order 1 to 3, after two matrices
+    torch.testing.assert_close(output.double().cpu(), exact, rtol=0, atol=atol)
+
+
+def test_mixed_precision_reads_float32_and_gives_the_smaller_dtype(device):
+    layer, x = layer_of().float().to(device), tokens().float().to(device)
+    with torch.autocast(device.type, torch.bfloat16):
+        output = layer(x, causal=True)
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), layer(x, causal=True), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0)])
+def test_no_sentence_and_no_word_give_nothing(shape):
+    x = torch.zeros(*shape, EMBED, dtype=torch.float64)
+    assert layer_of()(x, causal=True).shape == x.shape
+
+
+def test_gradients_are_those_of_finite_differences():
+    layer = layer_of(embed_dim=6, num_heads=3, num_kv_heads=1)
+    x, mask = tokens(3, 6).requires_grad_(), some_mask(BATCH, 3, 3)
+    mask[0, 1] = False
+    assert torch.autograd.gradcheck(lambda x: layer(x, mask=mask, causal=True), x)
+
+
+# nn.MultiheadAttention, whose masks are True at what is ignored
+
+
+def torch_pair(bias: bool = True, key_dim: int | None = None, value_dim: int | None = None):
+    theirs = redrawn(
+        nn.MultiheadAttention(
+            EMBED, HEADS, bias=bias, kdim=key_dim, vdim=value_dim, batch_first=True
+        )
+    )
+    ours = MultiHeadAttention(EMBED, HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim)
+    copy_multi_head(ours.double(), theirs)
+    return ours.eval(), theirs
+
+
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+def test_self_attention_is_that_of_nn_multi_head_attention(bias):
+    ours, theirs = torch_pair(bias)
+    x = tokens()
+    hidden = torch.ones(QUERIES, QUERIES, dtype=torch.bool).triu(1)
+    output, weights = theirs(x, x, x, attn_mask=hidden, average_attn_weights=False)
+    torch.testing.assert_close(ours(x, causal=True), output, **CLOSE)
+    torch.testing.assert_close(ours(x, mask=~hidden), output, **CLOSE)
+    with record_attention(ours) as maps:
+        ours(x, causal=True)
+    torch.testing.assert_close(maps[""], weights, **CLOSE)
+
+
+@pytest.mark.parametrize("widths", [(None, None), (KEY_DIM, VALUE_DIM)], ids=["", "two widths"])
+def test_cross_attention_is_that_of_nn_multi_head_attention(widths):
+    ours, theirs = torch_pair(True, *widths)
+    query = tokens()
+    key, value = (tokens(KEYS, EMBED if width is None else width) for width in widths)
+    padded = torch.tensor([[False] * 7, [False] * 4 + [True] * 3])
+    output, weights = theirs(query, key, value, key_padding_mask=padded, average_attn_weights=False)
+    with record_attention(ours) as maps:
+        torch.testing.assert_close(ours(query, key, value, ~padded[:, None]), output, **CLOSE)
+    torch.testing.assert_close(maps[""], weights, **CLOSE)
+    # and True means the opposite there
+    assert (ours(query, key, value, padded[:, None]) - output).abs().max() > 0.1
+
+
+def test_a_mask_for_each_head_is_that_of_nn_multi_head_attention():
+    ours, theirs = torch_pair()
+    query, memory = tokens(), tokens(KEYS)
+    mask = some_mask(BATCH, HEADS, QUERIES, KEYS) | torch.eye(QUERIES, KEYS, dtype=torch.bool)
+    output, _ = theirs(query, memory, memory, attn_mask=~mask.flatten(0, 1), need_weights=False)
+    torch.testing.assert_close(ours(query, memory, mask=mask), output, **CLOSE)
+
+
+def test_gradients_are_those_of_nn_multi_head_attention():
+    ours, theirs = torch_pair()
+    x, same = tokens().requires_grad_(), None
+    theirs(x, x, x, need_weights=False)[0].square().sum().backward()
+    wanted, same = x.grad, x.detach().clone().requires_grad_()
+    ours(same).square().sum().backward()
+    torch.testing.assert_close(same.grad, wanted, rtol=1e-10, atol=1e-10)
+    for name, gradient in zip(
+        ("query", "key", "value"), theirs.in_proj_weight.grad.chunk(3), strict=True
+    ):
+        weight = getattr(ours, f"{name}_projection").weight
+        torch.testing.assert_close(weight.grad, gradient, rtol=1e-10, atol=1e-10)
+
+
+# A query that may attend to nothing
+
+
+@EVERY_KIND
+def test_a_query_without_keys_gets_zero_before_the_output_projection(kind):
+    layer = layer_of(**KINDS[kind])
+    x = tokens().requires_grad_()
+    mask = torch.ones(BATCH, QUERIES, QUERIES, dtype=torch.bool)
+    mask[0, 3] = mask[1] = False
+    output = layer(x, mask=mask)
+    bias = layer.output_projection.bias
+    wanted = torch.zeros(EMBED, dtype=torch.float64) if bias is None else bias
+    for row in (output[0, 3], *output[1]):
+        assert torch.equal(row, wanted)
+    assert (output[0, :3] - wanted).abs().amin() > 0
+    output.square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert all(weight.grad.isfinite().all() for weight in layer.parameters())
+
+
+def test_no_key_at_all_gives_the_output_bias():
+    layer = layer_of()
+    output = layer(tokens(), tokens(0))
+    assert torch.equal(output, layer.output_projection.bias.expand_as(output))
+
+
+# Word by word
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("chunks", [[1] * 7, [3, 1, 3], [1, 6], [7], [2, 0, 5]], ids=str)
+def test_with_a_cache_chunks_are_the_parallel_pass(kind, chunks):
+    layer, x, cache = layer_of(**KINDS[kind]), tokens(7), KeyValueCache()
+    parts = [layer(part, causal=True, cache=cache) for part in x.split(chunks, 1)]
+    torch.testing.assert_close(torch.cat(parts, 1), layer(x, causal=True), **CLOSE)
+    assert len(cache) == 7
+
+
+@pytest.mark.parametrize("chunks", [[1] * 7, [3, 1, 3]], ids=str)
+@pytest.mark.parametrize("kv_heads", [3, 1])
+def test_with_a_cache_rotary_positions_go_on(kv_heads, chunks):
+    layer, x, cache = rotary_layer(num_kv_heads=kv_heads), tokens(7, 12), KeyValueCache()
+    parts = [layer(part, causal=True, cache=cache) for part in x.split(chunks, 1)]
+    torch.testing.assert_close(torch.cat(parts, 1), layer(x, causal=True), **CLOSE)
+
+
+def test_with_a_cache_the_mask_counts_what_is_in_it():
+    layer, x, cache = layer_of(), tokens(7), KeyValueCache()
+    mask = some_mask(BATCH, 7, 7)
+    first = layer(x[:, :4], mask=mask[:, :4, :4], causal=True, cache=cache)
+    second = layer(x[:, 4:], mask=mask[:, 4:], causal=True, cache=cache)
+    whole = layer(x, mask=mask, causal=True)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole, **CLOSE)
+
+
+def test_without_causal_a_cache_is_more_keys():
+    layer, x, memory, cache = layer_of(), tokens(), tokens(KEYS), KeyValueCache()
+    layer(x, memory[:, :3], cache=cache)
+    output = layer(x, memory[:, 3:], cache=cache)
+    torch.testing.assert_close(output, layer(x, memory), **CLOSE)
+
+
+def test_gradients_flow_through_a_cache():
+    layer, x = layer_of(), tokens(4).requires_grad_()
+    (whole,) = torch.autograd.grad(layer(x, causal=True)[:, 3].square().sum(), x)
+    cache = KeyValueCache()
+    steps = [layer(part, causal=True, cache=cache) for part in x.split(1, 1)]
+    (stepped,) = torch.autograd.grad(steps[3].square().sum(), x)
+    torch.testing.assert_close(stepped, whole, rtol=1e-10, atol=1e-10)
+
+
+def test_what_is_projected_once_serves_many_calls():
+    layer = layer_of(key_dim=KEY_DIM, value_dim=VALUE_DIM)
+    key, value, mask = tokens(KEYS, KEY_DIM), tokens(KEYS, VALUE_DIM), some_mask(BATCH, 1, KEYS)
+    cache = layer.project(key, value)
+    assert cache.complete
+    assert len(cache) == KEYS
+    for _ in range(2):
+        query = tokens()
+        output = layer(query, mask=mask, cache=cache)
+        torch.testing.assert_close(output, layer(query, key, value, mask), **CLOSE)
+    assert len(cache) == KEYS
+
+
+def test_projected_keys_are_the_values_by_default():
+    layer, query, memory = layer_of(), tokens(), tokens(KEYS)
+    output = layer(query, cache=layer.project(memory))
+    torch.testing.assert_close(output, layer(query, memory), **CLOSE)
+
+
+def test_a_copy_goes_on_by_itself():
+    layer, x, cache = layer_of(), tokens(7), KeyValueCache()
+    layer(x[:, :3], cache=cache)
+    other = cache.copy()
+    layer(x[:, 3:], cache=other)
+    assert (len(cache), len(other)) == (3, 7)
+    layer(x[:, 4:5], cache=cache)
+    assert torch.equal(other.key[:, :, :3], cache.key[:, :, :3])
+    assert not torch.equal(other.key[:, :, 3], cache.key[:, :, 3])
+    complete = layer.project(x).copy()
+    assert complete.complete
+    assert not cache.copy().complete
+
+
+def test_selected_rows_go_on_in_their_order():
+    layer, x, cache = layer_of(), tokens(4, batch=3), KeyValueCache()
+    rows = torch.tensor([2, 0, 0, 1, 2])
+    layer(x[:, :3], causal=True, cache=cache)
+    chosen = cache.select(rows)
+    output = layer(x[rows, 3:], causal=True, cache=chosen)
+    torch.testing.assert_close(output, layer(x[rows], causal=True)[:, 3:], **CLOSE)
+    assert cache.key.shape[:3] == (3, HEADS, 3)
+    assert layer.project(x).select(rows).complete
+    assert len(KeyValueCache().select(rows)) == 0
+
+
+def test_a_cache_shows_what_it_holds():
+    layer, cache = layer_of(), KeyValueCache()
+    assert (len(cache), repr(cache)) == (0, "KeyValueCache(empty)")
+    layer(tokens(), cache=cache)
+    assert repr(cache) == "KeyValueCache(key (2, 3, 5, 11))"
+    assert repr(layer.project(tokens(KEYS))) == "KeyValueCache(key (2, 3, 7, 11), complete)"
+
+
+# Rotary positions in a layer
+
+
+@pytest.mark.parametrize("kv_heads", [3, 1])
+def test_each_heads_queries_and_keys_are_turned(kv_heads):
+    layer, x = rotary_layer(num_kv_heads=kv_heads), tokens(7, 12)
+    for causal in (False, True):
+        wanted = heads_one_by_one(layer, x, x, x, causal=causal)
+        torch.testing.assert_close(layer(x, causal=causal), wanted, **CLOSE)
+    plain = layer_of(embed_dim=12, num_kv_heads=kv_heads)
+    assert (layer(x) - plain(x)).abs().max() > 0.01
+
+
+def test_with_rotary_positions_only_distances_count():
+    layer, x = rotary_layer(), tokens(7, 12)
+    # behind four tokens that nobody may see, the same sentence means the same
+    longer = torch.cat([tokens(4, 12), x], 1)
+    mask = torch.ones(11, 11, dtype=torch.bool)
+    mask[:, :4] = False
+    torch.testing.assert_close(layer(longer, mask=mask)[:, 4:], layer(x), **CLOSE)
+
+
+# Recording and dropout
+
+
+@pytest.mark.parametrize("kv_heads", [3, 1])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_output_is_computed_from_the_recorded_weights(kv_heads, dropout):
+    layer = layer_of(num_kv_heads=kv_heads, dropout=dropout).train()
+    x, mask = tokens(31), padding_mask(torch.tensor([31, 17]))[:, None]
+    with record_attention(layer) as maps:
+        output = layer(x, mask=mask, causal=True)
+    assert maps[""].shape == (BATCH, HEADS, 31, 31)
+    value = layer.value_projection(x).unflatten(-1, (kv_heads, HEAD_DIM))
+    heads = [maps[""][:, i] @ value[:, :, i // (HEADS // kv_heads)] for i in range(HEADS)]
+    by_hand = F.linear(torch.cat(heads, -1), *layer.output_projection.parameters())
+    torch.testing.assert_close(output, by_hand, **CLOSE)
+    # they are the softmax of the scores, some dropped and the others enlarged
+    query, key = (
+        projection(x).unflatten(-1, (-1, HEAD_DIM)).transpose(1, 2)
+        for projection in (layer.query_projection, layer.key_projection)
+    )
+    key = key.repeat_interleave(HEADS // kv_heads, 1)
+    whole = attention_weights(query, key, mask[:, None], causal=True)
+    kept = maps[""] != 0
+    torch.testing.assert_close(maps[""][kept], whole[kept] / (1 - dropout), **CLOSE)
+    share = 1 - kept.sum().item() / (whole > 0).sum().item()
+    assert abs(share - dropout) < 0.05
+
+
+def test_dropout_works_in_training_only():
+    layer, x = layer_of(dropout=0.4), tokens()
+    assert torch.equal(layer(x), layer(x))
+    torch.testing.assert_close(layer(x), layer_of()(x), **CLOSE)
+    layer.train()
+    assert not torch.equal(layer(x), layer(x))
+
+
+def test_calls_with_a_cache_are_one_map():
+    layer, x, cache = layer_of(), tokens(4), KeyValueCache()
+    with record_attention(layer) as maps:
+        layer(x, causal=True)
+    with record_attention(layer) as stepped:
+        for part in x.split(1, 1):
+            layer(part, causal=True, cache=cache)
+    torch.testing.assert_close(stepped[""], maps[""], **CLOSE)
+
+
+# Copied, saved, compiled
+
+
+def test_a_layer_is_copied_and_saved_with_its_weights():
+    layer, x = layer_of(), tokens()
+    assert torch.equal(copy.deepcopy(layer)(x), layer(x))
+    other = MultiHeadAttention(EMBED, HEADS).double()
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(other(x), layer(x))
+    assert set(rotary_layer().state_dict()) == set(layer.state_dict())  # positions hold nothing
+
+
+@COMPILES
+@pytest.mark.parametrize("kind", ["shared keys, masked", "rotary, causal"])
+def test_a_layer_compiles_in_one_graph(kind):
+    if kind == "rotary, causal":
+        layer, options = rotary_layer(), {"causal": True}
+    else:
+        layer = layer_of(num_kv_heads=1)
+        options = {"mask": some_mask(BATCH, QUERIES, QUERIES), "causal": True}
+    x = tokens(width=layer.embed_dim)
+    compiled = torch.compile(layer.train(), backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x, **options), layer(x, **options), **CLOSE)
+
+
+@COMPILES
+@torch.no_grad()
+def test_a_step_with_a_cache_compiles_in_one_graph():
+    layer, x = layer_of(), tokens(3)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    cache, wanted = KeyValueCache(), layer(x, causal=True)
+    for position in range(3):
+        step = compiled(x[:, position : position + 1], causal=True, cache=cache)
+        torch.testing.assert_close(step[:, 0], wanted[:, position], **CLOSE)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error", "words"),
+    [
+        ({"num_heads": 5}, ValueError, ["num_heads", "divide embed_dim", "5 and 33"]),
+        ({"num_kv_heads": 2}, ValueError, ["num_kv_heads", "divide num_heads", "2 and 3"]),
+        ({"num_heads": 0}, ValueError, ["num_heads", "positive", "0"]),
+        ({"num_kv_heads": 0}, ValueError, ["num_kv_heads", "positive", "0"]),
+        ({"embed_dim": -3}, ValueError, ["embed_dim", "positive", "-3"]),
+        ({"key_dim": 0}, ValueError, ["key_dim", "positive"]),
+        ({"value_dim": 1.5}, TypeError, ["value_dim", "integer", "float"]),
+        ({"num_heads": 3.0}, TypeError, ["num_heads", "integer", "float"]),
+        ({"num_heads": True}, TypeError, ["num_heads", "integer", "bool"]),
+        ({"dropout": 1.0}, ValueError, ["dropout", "[0, 1)", "1.0"]),
+        ({"dropout": "some"}, TypeError, ["dropout", "number", "str"]),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_sizes_that_do_not_fit_are_refused(own_errors, sizes, error, words):
+    with refused(error, *words):
+        MultiHeadAttention(**{"embed_dim": EMBED, "num_heads": HEADS} | sizes)
+
+
+def test_inputs_of_the_wrong_kind_are_refused(own_errors):
+    layer, x = layer_of(), tokens()
+    with refused(TypeError, "query", "tensor", "list"):
+        layer(x.tolist())
+    with refused(TypeError, "key", "tensor", "str"):
+        layer(x, "memory")
+    with refused(TypeError, "query", "dtype", "float64 and torch.float32"):
+        layer(x.float())
+    with refused(TypeError, "key", "dtype", "float64 and torch.bfloat16"):
+        layer(x, x.bfloat16())
+    with refused(TypeError, "value", "dtype", "float64 and torch.int64"):
+        layer(x, x, x.long())
+    with refused(ValueError, "query", "device", "cpu and meta"):
+        layer(x.to("meta"))
+
+
+def test_inputs_of_the_wrong_shape_are_refused(own_errors):
+    layer, x = layer_of(key_dim=KEY_DIM, value_dim=VALUE_DIM), tokens()
+    key, value = tokens(KEYS, KEY_DIM), tokens(KEYS, VALUE_DIM)
+    with refused(ValueError, "query", "(batch, length, 33)", "(2, 5, 13)"):
+        layer(tokens(width=KEY_DIM), key, value)
+    with refused(ValueError, "query", "(batch, length, 33)", "(5, 33)"):
+        layer(x[0], key, value)
+    with refused(ValueError, "key", "(batch, length, 13)", "(2, 7, 17)"):
+        layer(x, value, key)
+    with refused(ValueError, "value", "(batch, length, 17)", "(2, 7, 13)"):
+        layer(x, key)
+    with refused(ValueError, "key and value", "(2, 7) and (2, 6)"):
+        layer(x, key, value[:, :6])
+    with refused(ValueError, "key and value", "(2, 7) and (1, 7)"):
+        layer(x, key, value[:1])
+    with refused(ValueError, "query and key", "batch", "2 and 1"):
+        layer(x, key[:1], value[:1])
+    with refused(ValueError, "key", "(batch, length, 13)", "(2, 5, 33)"):
+        layer(x)  # on itself, of which it cannot be
+
+
+def test_a_value_without_a_key_is_refused(own_errors):
+    with refused(TypeError, "value", "without a key"):
+        layer_of()(tokens(), value=tokens(KEYS))
+
+
+def test_a_value_beside_a_complete_cache_is_refused(own_errors):
+    layer, x = layer_of(), tokens()
+    with refused(TypeError, "value", "without a key"):
+        layer(x, value=tokens(KEYS), cache=layer.project(x))
+
+
+def test_a_call_that_is_refused_leaves_the_cache_as_it_was(own_errors):
+    layer, cache = layer_of(), KeyValueCache()
+    with refused(ValueError, "mask"):
+        layer(tokens(), mask=torch.ones(BATCH, KEYS, dtype=torch.bool), cache=cache)
+    assert len(cache) == 0
+
+
+def test_masks_that_do_not_fit_are_refused(own_errors):
+    layer, query, memory = layer_of(), tokens(), tokens(KEYS)
+    with refused(TypeError, "mask", "boolean", "float64"):
+        layer(query, memory, mask=torch.zeros(QUERIES, KEYS, dtype=torch.float64))
+    with refused(TypeError, "mask", "boolean", "int64"):
+        layer(query, memory, mask=torch.ones(QUERIES, KEYS, dtype=torch.int64))
+    for shape in ((BATCH, KEYS), (KEYS, QUERIES), (3, QUERIES, KEYS), (BATCH, 2, QUERIES, KEYS)):
+        with refused(ValueError, "mask", "does not broadcast", "(2, 3, 5, 7)"):
+            layer(query, memory, mask=torch.ones(shape, dtype=torch.bool))
+
+
+def test_rotary_positions_are_for_self_attention(own_errors):
+    layer, x = rotary_layer(), tokens(width=12)
+    assert torch.equal(layer(x, x), layer(x))
+    with refused(ValueError, "rotary", "self-attention", "key"):
+        layer(x, x.clone())
+    with refused(ValueError, "rotary", "self-attention", "key"):
+        layer.project(x)
+
+
+def test_a_cache_that_does_not_fit_is_refused(own_errors):
+    layer, x, cache = layer_of(), tokens(), KeyValueCache()
+    layer(x, cache=cache)
+    with refused(ValueError, "cache", "another layer", "(2, 3, 5, 11)"):
+        layer_of()(x, cache=cache)
+    with refused(ValueError, "cache", "another layer"):
+        layer_of()(x, cache=layer.project(x))
+    with refused(ValueError, "cache", "(2, 3, 5, 11)", "(1, 3, 5, 11)"):
+        layer(x[:1], cache=cache)
+    with refused(ValueError, "cache is complete", "5 keys", "give no key"):
+        layer(x, x, cache=layer.project(x))
+    with refused(ValueError, "query and key", "batch", "1 and 2"):
+        layer(x[:1], cache=layer.project(x))
+    assert len(cache) == QUERIES
+    layer.float()
+    with refused(TypeError, "cache", "dtype", "float64 and torch.float32"):
+        layer(x.float(), cache=cache)
