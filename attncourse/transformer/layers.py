@@ -196,8 +196,8 @@ class DecoderLayer(nn.Module):
     Its self-attention never sees the future, in training and in evaluation alike.
 
     Args:
-        embed_dim, num_heads, ffn_dim, dropout, norm_first, norm_eps, activation, bias,
-            num_kv_heads, rotary: as for `EncoderLayer`; the cross-attention is never rotary.
+        embed_dim, num_heads, ffn_dim, dropout, norm_first, norm_eps: as for `EncoderLayer`.
+        activation, bias, num_kv_heads, rotary: the same; the cross-attention is never rotary.
         memory_dim: width of the memory, by default `embed_dim`.
 
     Raises:
