@@ -59,6 +59,10 @@ class KeyValueCache:
             ValueError: if the cache is another layer's or complete, or the shapes or devices
                 disagree.
         """
+        self.hold(layer, *self.joined(layer, key, value))
+
+    def joined(self, layer: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Give all keys and values as `append` would leave them, and leave the cache as it is."""
         self.require_owner(layer)
         if self.complete:
             raise ValueError(
@@ -74,6 +78,10 @@ class KeyValueCache:
                     )
                 require_same_kind(name, held, new, of="cache")
             key, value = torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
+        return key, value
+
+    def hold(self, layer: Any, key: Tensor, value: Tensor) -> None:
+        """Hold what `joined` gave the same layer."""
         self.key, self.value, self._layer = key, value, layer
 
     def require_owner(self, layer: Any) -> None:
@@ -84,15 +92,11 @@ class KeyValueCache:
                 f"cache of its own (its keys are {tuple(self.key.shape)})"
             )
 
-    def replace(self, other: KeyValueCache) -> None:
-        """Hold what another cache holds."""
-        self.key, self.value = other.key, other.value
-        self.complete, self._layer = other.complete, other._layer
-
     def copy(self) -> KeyValueCache:
         """Give a cache that holds the same, and can go on from here on its own."""
         new = KeyValueCache()
-        new.replace(self)
+        new.key, new.value = self.key, self.value
+        new.complete, new._layer = self.complete, self._layer
         return new
 
     def select(self, index: Int64[Tensor, "rows"]) -> KeyValueCache:

@@ -121,16 +121,15 @@ class MultiHeadAttention(AttentionLayer):
         """
         self._require("query", query, self.query_projection)
         past = len(cache) if cache is not None and not cache.complete else 0
-        grown = None
+        grows = False
         if cache is not None and cache.complete and key is None and value is None:
             cache.require_owner(self)
             key, value = cache.key, cache.value
         else:
             key, value = self._key_and_value(query, key, value, past)
             if cache is not None:
-                grown = cache.copy()
-                grown.append(self, key, value)
-                key, value = grown.key, grown.value
+                key, value = cache.joined(self, key, value)
+                grows = True
         if len(query) != len(key):
             raise ValueError(f"query and key disagree in batch: {len(query)} and {len(key)}")
         if mask is not None and mask.dim() == 3:
@@ -146,8 +145,8 @@ class MultiHeadAttention(AttentionLayer):
             causal=causal,
             dropout=self.dropout if self.training else 0.0,
         )
-        if grown is not None:  # only now: a call that is refused leaves the cache as it was
-            cache.replace(grown)
+        if grows:  # only now: a call that is refused leaves the cache as it was
+            cache.hold(self, key, value)
         # (batch, heads, query, head_dim) -> (batch, query, heads * head_dim)
         return self.output_projection(attended.transpose(1, 2).flatten(2))
 
