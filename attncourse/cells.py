@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attncourse.attention.functional import require_dropout
 from attncourse.runtime import require_integer
 
 
@@ -130,6 +131,5 @@ class Readout(nn.Module):
 
 def dropout_layer(share: float) -> nn.Dropout:
     """Make a dropout layer of a share in [0, 1)."""
-    if not 0 <= share < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {share}")
+    require_dropout(share)
     return nn.Dropout(share)

@@ -14,8 +14,9 @@ _EMBEDDED = {
     "learning_rate": 3e-3,
 }
 
-# The best that we found for five minutes with attention: batches all of one length, which need no
-# packing, and embeddings that begin small, so that what is learned soon outweighs what was drawn.
+# The best that we found for five to six minutes with attention: batches all of one length, which
+# need no packing, and embeddings that begin small, so that what is learned soon outweighs what was
+# drawn.
 _BUDGET = {
     **_EMBEDDED,
     "pairs": 192_000,

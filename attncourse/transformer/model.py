@@ -131,12 +131,11 @@ class Transformer(nn.Module):
                 f"source and target disagree in batch: {len(source)} and {len(target)}"
             )
         require_no_hole(source_mask=source_mask, target_mask=target_mask)
-        attended = None if source_mask is None else source_mask[:, None]  # (batch, 1, source)
-        memory = self.encoder(self._embed(source, self.source_embedding), attended)
+        memory = self._read(source, source_mask)
         # The target's own padding stands behind its real tokens: it is in their future, which is
         # hidden anyway. So no mask is needed, and the kernel for causal attention can run.
         embedded = self._embed(target, self.target_embedding)
-        return self.output(self.decoder(embedded, memory, memory_mask=attended))
+        return self.output(self.decoder(embedded, memory, memory_mask=_for_queries(source_mask)))
 
     def start(
         self,
@@ -146,9 +145,7 @@ class Transformer(nn.Module):
         """Read the source; give the state before the first token."""
         source = self._tokens("source", source, source_mask, self.source_embedding)
         require_no_hole(source_mask=source_mask)
-        attended = None if source_mask is None else source_mask[:, None]
-        memory = self.encoder(self._embed(source, self.source_embedding), attended)
-        return TransformerState(source_mask, self.decoder.start(memory))
+        return TransformerState(source_mask, self.decoder.start(self._read(source, source_mask)))
 
     def step(
         self, tokens: Int64[Tensor, "batch"], state: TransformerState
@@ -167,12 +164,16 @@ class Transformer(nn.Module):
         if len(tokens) != batch:
             raise ValueError(f"tokens and state disagree in batch: {len(tokens)} and {batch}")
         caches = [DecoderCache(cache.written.copy(), cache.memory) for cache in state.caches]
-        mask = None if state.memory_mask is None else state.memory_mask[:, None]
+        mask = _for_queries(state.memory_mask)
         offset = len(caches[0].written)
         self._require_room("target", offset + 1)
         embedded = self._embed(tokens, self.target_embedding, offset)
         logits = self.output(self.decoder(embedded, memory_mask=mask, caches=caches))
         return logits[:, 0], TransformerState(state.memory_mask, caches)
+
+    def _read(self, source: Tensor, source_mask: Tensor | None) -> Tensor:
+        """Give the memory, (batch, source, embed_dim)."""
+        return self.encoder(self._embed(source, self.source_embedding), _for_queries(source_mask))
 
     def _embed(self, tokens: Tensor, embedding: nn.Embedding, offset: int = 0) -> Tensor:
         """Give (batch, length, embed_dim): words of the size of their positions, and both added."""
@@ -198,6 +199,11 @@ class Transformer(nn.Module):
             raise ValueError(
                 f"{name} has {length} tokens, but max_len of the config is {self.config.max_len}"
             )
+
+
+def _for_queries(mask: Tensor | None) -> Tensor | None:
+    """Make a padding mask (batch, key) one for attention, (batch, 1, key)."""
+    return None if mask is None else mask[:, None]
 
 
 def _embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
