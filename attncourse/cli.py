@@ -13,7 +13,7 @@ from attncourse.data.downloads import DataError
 from attncourse.data.vocabulary import split_words
 from attncourse.recipes import RECIPES, environment, evaluate, load, train, write_record
 from attncourse.recipes.scores import BEAM
-from attncourse.training import CheckpointError
+from attncourse.training import CheckpointError, WorkerError, working_together
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         print(interruption or "interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (CheckpointError, DataError, ImportError, OSError, ValueError) as error:
+    except (CheckpointError, DataError, ImportError, OSError, ValueError, WorkerError) as error:
         print(f"attncourse: {error}", file=sys.stderr)
         return 1
 
@@ -108,17 +108,19 @@ def _add_run(command: argparse.ArgumentParser) -> None:
 
 def _recipes(asked: argparse.Namespace) -> int:
     for name, recipe in RECIPES.items():
-        kind = "attention" if recipe.attention else "fixed context"
         languages = f"{recipe.source} to {recipe.target}"
-        print(f"{name:28} {recipe.corpus}, {languages}, {kind}, {recipe.steps:,} steps")
+        print(f"{name:28} {recipe.corpus}, {languages}, {recipe.model}, {recipe.steps:,} steps")
     return 0
 
 
 def _train(asked: argparse.Namespace) -> int:
     name = _name(asked)
-    run, training = train(
-        RECIPES[asked.recipe], asked.runs / name, seed=asked.seed, device=asked.device
-    )
+    with working_together() as workers:
+        run, training = train(
+            RECIPES[asked.recipe], asked.runs / name, seed=asked.seed, device=asked.device
+        )
+    if not workers.first:
+        return 0
     record = {
         "name": asked.recipe,
         "seed": asked.seed,

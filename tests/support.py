@@ -14,6 +14,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from attncourse.training import loop
+
 BATCH, HEADS, QUERIES, KEYS, WIDTH, VALUE_WIDTH = 2, 3, 5, 7, 11, 13
 
 # How far two correct computations in a dtype may lie apart, inputs being of order one.
@@ -128,3 +130,12 @@ def cases(draw, least_leading: int = 0, least_keys: int = 1) -> Case:
         normal(keys, draw(size)),
         torch.rand(*leading, queries, keys, generator=generator) < share,
     )
+
+
+def also_calling(callback):
+    """`fit` that calls one thing more after each step."""
+
+    def fit(*inputs, callbacks=(), **options):
+        return loop.fit(*inputs, callbacks=[*callbacks, callback], **options)
+
+    return fit

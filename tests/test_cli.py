@@ -10,19 +10,18 @@ import sys
 from functools import partial
 
 import pytest
+from support import also_calling
 
 from attncourse import cli
 from attncourse.data.translation import translation_pairs
 from attncourse.recipes import RECIPES, Recipe, corpora, runs
-from attncourse.training import loop
 
 SMALL = Recipe(
     corpus="embedded",
-    attention=True,
+    model="attention",
     pairs=300,
     steps=5,
-    embed_dim=5,
-    hidden_dim=7,
+    sizes={"embed_dim": 5, "hidden_dim": 7},
     sentences=11,
     warmup=2,
 )
@@ -75,7 +74,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(place, capsys, monkey
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "fit", partial(loop.fit, callbacks=[interrupt]))
+        patch.setattr(runs, "fit", also_calling(interrupt))
         assert cli.main(["train", "small", "--device", "cpu"]) == 130
     assert "interrupted after step 2" in capsys.readouterr().err
     assert not (place / "results").exists()
@@ -103,7 +102,7 @@ def test_captions_that_are_not_there_are_asked_for(place, capsys, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    recipe = Recipe(corpus="multi30k", attention=True, steps=1)
+    recipe = Recipe(corpus="multi30k", model="attention", steps=1)
     monkeypatch.setitem(RECIPES, "captions", recipe)
     assert cli.main(["train", "captions"]) == 1
     assert "attncourse: " in capsys.readouterr().err

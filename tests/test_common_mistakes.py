@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from references import copy_multi_head, redrawn
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from attncourse import (
     DotProductScore,
+    MultiHeadAttention,
     NadarayaWatson,
     attend,
     attention_weights,
@@ -32,8 +36,18 @@ from attncourse.metrics import (
     log_likelihood,
     perplexity,
 )
+from attncourse.positions import SinusoidalPositions
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
 from attncourse.training import sequence_loss
+from attncourse.transformer import (
+    Decoder,
+    Encoder,
+    EncoderLayer,
+    FeedForward,
+    Residual,
+    Transformer,
+    TransformerConfig,
+)
 
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "chapters" / "common_mistakes.md"
@@ -353,6 +367,272 @@ def test_an_article_that_looks_at_its_noun_is_half_an_error():
     possible = [sure[0] | {(1, 0)}]
     assert alignment_error_rate(looked, sure, sure).rate == 0.5
     assert alignment_error_rate(looked, sure, possible).rate == 0.25
+
+
+# Part III
+
+
+def test_without_projections_a_word_looks_at_itself():
+    x = torch.randn(2000, 12, 64)
+    query, key = (x @ torch.randn(64, 64) / 8 for _ in range(2))
+    assert (x @ x.mT).equal((x @ x.mT).mT)
+    weights = attention_weights(x, x), attention_weights(query, key)
+    without, projected = (each.diagonal(dim1=1, dim2=2).mean().item() for each in weights)
+    assert without == pytest.approx(0.99, abs=0.005)
+    assert projected < 0.1
+
+
+def test_a_third_word_does_not_change_the_ratio_of_two_weights():
+    query, key = torch.randn(1, 8), torch.randn(12, 8)
+    ratios = []
+    for adjective in torch.randn(2, 1, 8):  # hungry, wide: one verdict, right for one of them
+        weights = attention_weights(query, torch.cat([key[:-1], adjective]))[0]
+        ratios.append((weights[1] / weights[6]).item())
+    assert ratios[0] == pytest.approx(ratios[1])
+
+
+def test_a_table_gives_a_word_one_vector_and_a_layer_several():
+    table, layer = nn.Embedding(7, 8), MultiHeadAttention(8, 1)
+    static = table(tensor([[1, 2, 6], [3, 4, 6]]))
+    for vectors, same in ((static, True), (layer(static), False)):
+        cosine = F.cosine_similarity(vectors[0, 2], vectors[1, 2], dim=0)
+        assert (cosine.item() == pytest.approx(1)) is same
+
+
+def test_a_flop_counter_misses_what_the_fused_kernel_does():
+    layer, x = MultiHeadAttention(32, 1, bias=False), torch.randn(1, 12, 32)
+
+    def counted():
+        with FlopCounterMode(display=False) as counter:
+            layer(x)
+        return counter.get_total_flops()
+
+    fused = counted()
+    with record_attention(layer):
+        assert [fused, counted()] == [98_304, 116_736]
+    assert 116_736 - 98_304 == 4 * 12**2 * 32
+
+
+def test_a_view_lets_a_word_hear_half_and_a_reshape_lets_it_hear_the_future():
+    def heard(split, merge, causal=False):
+        """Say which of six words (columns) the output for each word depends on."""
+
+        def layer(x):
+            return merge(attend(*[split(x)] * 3, causal=causal))
+
+        slopes = torch.autograd.functional.jacobian(layer, torch.randn(6, 14))
+        return slopes.abs().amax((1, 3)) > 0
+
+    def split(x):
+        return x.view(6, 2, 7).transpose(0, 1)  # (heads, length, head_dim)
+
+    def merge(heads):
+        return heads.transpose(0, 1).flatten(1)
+
+    def reshaped(heads):
+        return heads.reshape(6, 14)
+
+    assert heard(split, merge).sum(1).tolist() == [6] * 6
+    assert heard(lambda x: x.view(2, 6, 7), reshaped).sum(1).tolist() == [3] * 6
+    leaks = [heard(split, back, causal=True).triu(1).sum() for back in (merge, reshaped)]
+    assert leaks == [0, 6]
+
+
+def test_more_heads_are_more_weights_and_no_more_parameters():
+    for heads in (1, 2, 7, 14):
+        layer = MultiHeadAttention(14, heads, bias=False)
+        assert size(layer) == 784
+        with record_attention(layer) as maps:
+            layer(torch.randn(1, 5, 14))
+        assert maps[""].numel() == heads * 5 * 5
+
+
+def test_the_mean_of_a_look_left_and_a_look_right_reports_nothing():
+    signs = torch.cartesian_prod(*[tensor([-1.0, 1.0])] * 8)
+    wanted = signs.roll(1, 1) - signs.roll(-1, 1)
+    left, right = torch.eye(8).roll(-1, 1), torch.eye(8).roll(1, 1)  # (asks, looks at)
+    mean = (left + right) / 2
+    reports = [signs @ one.T - signs @ other.T for one, other in ((left, right), (mean, mean))]
+    errors = [(report - wanted).square().mean().item() for report in (*reports, 0 * signs)]
+    assert errors == [0, 2, 2]
+
+
+def test_a_padding_mask_read_as_pairs_hides_the_wrong_words():
+    layer, words = MultiHeadAttention(14, 2), torch.zeros(5, 5, 14)
+    mask = padding_mask(tensor([5, 4, 3, 2, 1]))
+    for given, share in ((mask, 0.2), (mask[:, None], 0)):
+        with record_attention(layer) as maps:
+            layer(words, mask=given)
+        padded = (maps[""] * ~mask[:, None, None]).sum(-1)
+        assert padded.mean().item() == pytest.approx(share)
+    with pytest.raises(ValueError, match="mask"):
+        layer(words[:3], mask=mask[:3])
+
+
+def test_cross_attention_has_heads_too():
+    ours = MultiHeadAttention(14, 2, key_dim=11, value_dim=5, bias=False)
+    theirs = nn.MultiheadAttention(14, 2, kdim=11, vdim=5, bias=False, batch_first=True)
+    copy_multi_head(ours, theirs)
+    inputs = torch.randn(3, 4, 14), torch.randn(3, 7, 11), torch.randn(3, 7, 5)
+    with record_attention(ours) as maps:
+        torch.testing.assert_close(ours(*inputs), theirs(*inputs)[0])
+    assert maps[""].shape == (3, 2, 4, 7)
+
+
+def test_two_words_change_places_and_so_do_their_vectors():
+    encoder = redrawn(Encoder(2, 16, num_heads=2, ffn_dim=32))
+    words = torch.randn(1, 5, 16, dtype=torch.float64)
+    order = [0, 4, 2, 3, 1]
+    first, second = encoder(words)[0], encoder(words[:, order])[0]
+    torch.testing.assert_close(second, first[order])
+    torch.testing.assert_close(second.mean(0), first.mean(0))
+    assert (second - first).abs().max() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("width", "falls", "highest", "at"), [(8, 3, 0.996, 6283), (512, 43, 0.526, 44)]
+)
+def test_a_sine_comes_round_and_a_wide_code_does_not(width, falls, highest, at):
+    assert math.sin(6) == pytest.approx(-0.28, abs=0.005)
+    code = SinusoidalPositions(width).code(20_001, dtype=torch.float64)
+    alike = code @ code[0] / (width / 2)
+    assert (alike[1:] > alike[:-1]).nonzero()[0].item() == falls
+    assert alike[falls:].max().item() == pytest.approx(highest, abs=5e-4)
+    assert alike[falls:].argmax().item() + falls == at
+
+
+def test_a_word_that_comes_alone_has_to_be_told_its_place(d2l):
+    place, x = SinusoidalPositions(6), torch.randn(1, 5, 6)
+    zero, told = (
+        torch.cat([place(word, t * count) for t, word in enumerate(x.split(1, 1))], 1)
+        for count in (0, 1)
+    )
+    assert told.equal(place(x))
+    assert zero[:, 0].equal(told[:, 0])
+    assert (zero - told)[:, 1:].abs().amax(-1).min() > 0.5
+    theirs = d2l.PositionalEncoding(6, dropout=0.0)
+    torch.testing.assert_close(theirs(x), told)
+    torch.testing.assert_close(torch.cat([theirs(word) for word in x.split(1, 1)], 1), zero)
+
+
+def test_half_precision_knows_about_half_of_a_thousand_positions():
+    known = torch.arange(1000).to(torch.bfloat16).unique()
+    assert len(known) == 507
+    assert known[256:258].tolist() == [256, 258]
+
+
+def test_the_network_never_sees_two_words_at_once():
+    x, changed = last_word_changed()
+    for part, moving in ((MultiHeadAttention(4, 2), 5), (FeedForward(4, 16), 1)):
+        moved = (part(changed) - part(x)).abs().amax((0, 2)) > 0
+        assert moved.sum() == moving
+
+
+def test_another_deviation_is_not_that_of_layer_norm():
+    def popular(x):
+        return (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-6)
+
+    for width, right in ((4, 0.866), (512, 0.999)):
+        x = torch.randn(7, width, dtype=torch.float64)
+        ratio = popular(x) / F.layer_norm(x, (width,), eps=0.0)
+        assert ratio.mean().item() == pytest.approx(right, abs=5e-4)
+    for norm, steep in ((popular, 866_000), (lambda x: F.layer_norm(x, (4,)), 274)):
+        flat = torch.ones(1, 4, requires_grad=True)
+        norm(flat)[0, 0].backward()
+        assert flat.grad.norm().item() == pytest.approx(steep, rel=1e-3)
+
+
+def test_a_norm_over_words_and_features_lets_the_first_word_hear_the_last():
+    x, changed = last_word_changed()
+    for axes, hears in (((4,), False), ((5, 4), True)):
+        moved = (F.layer_norm(changed, axes) - F.layer_norm(x, axes))[0, 0].abs().max()
+        assert (moved.item() > 0.01) is hears
+        assert hears or moved == 0
+
+
+def test_batch_norm_hears_the_padding():
+    words = torch.arange(1.0, 6)[:, None].expand(5, 4)  # (word, feature)
+    padded = F.pad(words, (0, 0, 0, 20))
+    last = [F.batch_norm(x, None, None, training=True)[4, 0].item() for x in (words, padded)]
+    assert last == approx(1.41, 3.24)
+    assert F.layer_norm(padded, (4,))[:5].equal(F.layer_norm(words, (4,)))
+
+
+def test_dropout_left_on_answers_otherwise_each_time():
+    layer, x = EncoderLayer(12, 3, 20, dropout=0.1), torch.randn(3, 7, 12)
+    for training, share in ((True, 1 / 3), (False, 0)):
+        layer.train(training)
+        once, again = layer(x), layer(x)
+        assert ((once - again).norm() / once.norm()).item() == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_with_norms_and_without_residuals_the_gradient_is_fine_and_the_words_are_one(seed):
+    torch.manual_seed(seed)
+    x, networks = torch.randn(4, 8, 32), [FeedForward(32, 128) for _ in range(12)]
+    for network in networks:
+        for part in (MultiHeadAttention(32, num_heads=4), network):
+            x = F.layer_norm(part(x), (32,))
+    (x * torch.randn(x.shape)).sum().backward()
+    assert networks[0].expand.weight.grad.norm() > 50
+    assert (x - x.mean(1, keepdim=True)).norm() / x.norm() < 1e-5
+
+
+def test_a_residual_cut_by_its_norm_forgets_what_went_in():
+    x = tensor([[3.0, 5.0]])
+    assert Residual(2, norm_first=True)(x, torch.zeros_like).tolist() == [[3, 5]]
+    cut = F.layer_norm(x, (2,))
+    assert (cut + torch.zeros_like(cut))[0].tolist() == approx(-1, 1)
+
+
+def test_without_the_causal_mask_the_last_word_moves_the_earlier_ones():
+    layer, (x, changed) = MultiHeadAttention(4, 2), last_word_changed()
+    for causal in (True, False):
+        moved = (layer(changed, causal=causal) - layer(x, causal=causal))[:, :4].abs().amax(-1)
+        assert (moved == 0).all() if causal else (moved > 0.001).all()
+
+
+def test_without_the_root_positions_are_far_stronger_than_words():
+    config = TransformerConfig(1000, embed_dim=512, ffn_dim=1, num_layers=1)
+    row = Transformer(config).source_embedding.weight.square().mean().item()
+    position = SinusoidalPositions(512).code(100).square().mean().item()
+    assert [row, position] == pytest.approx([1 / 512, 1 / 2], rel=0.01)
+    assert (1 / 2) / (1 / 512) == 256
+
+
+def test_to_read_ten_words_takes_one_pass_and_to_write_them_ten():
+    sizes = {"embed_dim": 12, "num_heads": 3, "ffn_dim": 17, "num_layers": 2}
+    model, passes = Transformer(TransformerConfig(11, **sizes)), []
+    model.decoder.register_forward_hook(lambda *_: passes.append(1))
+    source, target = torch.full((1, 7), 4), torch.full((1, 10), 5)
+    model(source, target)
+    assert len(passes) == 1
+    passes.clear()
+    state = model.start(source)
+    for token in target.T:
+        _, state = model.step(token, state)
+    assert len(passes) == 10
+
+
+def test_nn_transformer_has_a_norm_more_on_each_stack():
+    theirs = nn.Transformer(12, 2, 2, 3, dim_feedforward=17, batch_first=True)
+    ours = Encoder(2, 12, num_heads=2, ffn_dim=17), Decoder(3, 12, num_heads=2, ffn_dim=17)
+    assert size(theirs) - sum(map(size, ours)) == 4 * 12
+    once = F.layer_norm(torch.randn(7, 12), (12,))
+    assert (F.layer_norm(once, (12,)) - once).abs().max() < 1e-4
+    assert (redrawn(nn.LayerNorm(12))(once.double()) - once).abs().max() > 0.1
+
+
+def last_word_changed() -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw a sentence of five words, (1, 5, 4), and give it also with another last word."""
+    x = torch.randn(1, 5, 4)
+    changed = x.clone()
+    changed[:, 4] += 1
+    return x, changed
+
+
+def size(model: nn.Module) -> int:
+    return sum(weights.numel() for weights in model.parameters())
 
 
 def small_translator() -> EncoderDecoder:

@@ -1,4 +1,4 @@
-"""attncourse.decoding: greedy and beam search against search by hand and over everything."""
+"""attncourse.decoding: searches against search by hand and over everything, draws against odds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import refused
 from torch import Tensor, nn
 
 from attncourse import padding_mask
-from attncourse.decoding import Decoded, beam_search, greedy, select
+from attncourse.decoding import Decoded, beam_search, greedy, sample, select
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
 
 BOS, EOS, PAD = 1, 2, 0
@@ -124,8 +124,9 @@ SEARCHES = pytest.mark.parametrize(
         greedy,
         lambda *inputs, **options: beam_search(*inputs, beam_size=3, **options),
         lambda *inputs, **options: beam_search(*inputs, beam_size=5, length_penalty=0.7, **options),
+        lambda *inputs, **options: sample(*inputs, top_k=1, temperature=0.7, **options),
     ],
-    ids=["greedy", "beam", "penalised"],
+    ids=["greedy", "beam", "penalised", "sampled"],
 )
 
 
@@ -438,6 +439,98 @@ def test_an_empty_source_is_translated_too(search):
         translator(AttentionDecoder), torch.zeros(2, 0, dtype=torch.int64), **MARKS, max_length=7
     )
     assert decoded.log_probability.isfinite().all()
+
+
+# Sampling
+
+ODDS = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05], dtype=torch.float64)  # of tokens 0 to 4
+
+
+def shares(**options) -> Tensor:
+    """Draw one token a sentence; give how often each of five came."""
+    rows = 40_000
+    logits = ODDS.log().expand(1, 5, 5) + 3  # a constant on all logits means nothing
+    drawn = sample(
+        Markov(logits),
+        torch.zeros(rows, 1, dtype=torch.int64),
+        **MARKS,
+        max_length=1,
+        generator=torch.Generator().manual_seed(5),
+        **options,
+    )
+    return drawn.tokens[:, 0].bincount(minlength=5) / rows
+
+
+@pytest.mark.parametrize(
+    ("options", "odds"),
+    [
+        ({}, [0.4, 0.3, 0.15, 0.1, 0.05]),
+        ({"top_k": 2}, [4 / 7, 3 / 7, 0, 0, 0]),
+        ({"top_k": 97}, [0.4, 0.3, 0.15, 0.1, 0.05]),
+        # 0.4 and 0.3 are 0.7 together, no less than 0.7 and less than 0.71
+        ({"top_p": 0.699}, [4 / 7, 3 / 7, 0, 0, 0]),
+        ({"top_p": 0.71}, [8 / 17, 6 / 17, 3 / 17, 0, 0]),
+        ({"top_p": 0.001}, [1, 0, 0, 0, 0]),
+        ({"top_p": 1.0}, [0.4, 0.3, 0.15, 0.1, 0.05]),
+        # with half the temperature odds are squared: 16 : 9 : 2.25 : 1 : 0.25
+        ({"temperature": 0.5}, [64 / 114, 36 / 114, 9 / 114, 4 / 114, 1 / 114]),
+        # the share is that of the tokens that top_k left, after the temperature: 16 : 9 : 2.25
+        ({"temperature": 0.5, "top_k": 3, "top_p": 0.6}, [16 / 25, 9 / 25, 0, 0, 0]),
+    ],
+    ids=str,
+)
+def test_tokens_are_drawn_by_their_odds(options, odds):
+    odds = torch.tensor(odds)
+    drawn = shares(**options)
+    assert torch.equal(drawn > 0, odds > 0)
+    # four deviations of a share of 40,000 draws
+    assert ((drawn - odds).abs() <= 4 * (odds * (1 - odds) / 40_000).sqrt() + 1e-9).all()
+
+
+def test_equals_of_the_last_that_may_be_drawn_may_be_drawn():
+    logits = torch.tensor([3.0, 1.0, 1.0, 0.0]).log().expand(1, 4, 4)
+    drawn = sample(
+        Markov(logits), torch.zeros(999, 1).long(), **MARKS, max_length=1, top_k=2
+    ).tokens
+    assert set(drawn.flatten().tolist()) == {0, 1, 2}
+
+
+def test_the_generator_decides_and_the_callers_chance_is_left_alone():
+    model = Markov(tables(5, 7))
+
+    def drawn(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return lists(sample(model, kinds(5), **MARKS, max_length=11, generator=generator))
+
+    before = torch.get_rng_state()
+    assert drawn(3) == drawn(3) != drawn(4)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@given(st.integers(0, 10**6))
+def test_a_draw_has_the_models_own_probability(seed):
+    model = Remembering(tables(5, 5, seed))
+    drawn = sample(model, kinds(5), **MARKS, max_length=6, temperature=2.0, top_p=0.9)
+    for kind, tokens in enumerate(lists(drawn)):
+        assert EOS not in tokens[:-1]
+        exact = log_probability(model, kind, tokens)
+        assert drawn.log_probability[kind].item() == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"temperature": 0.0}, ValueError, ["temperature", "positive", "0.0"]),
+        ({"temperature": math.nan}, ValueError, ["temperature", "nan"]),
+        ({"top_k": 0}, ValueError, ["top_k", "positive", "0"]),
+        ({"top_k": 2.0}, TypeError, ["top_k", "integer", "float"]),
+        ({"top_p": 0.0}, ValueError, ["top_p", "above 0", "0.0"]),
+        ({"top_p": 1.5}, ValueError, ["top_p", "at most 1", "1.5"]),
+    ],
+)
+def test_draws_that_make_no_sense_are_refused(own_errors, changes, error, words):
+    with refused(error, *words):
+        sample(ends_after(2), kinds(1), **MARKS, max_length=5, **changes)
 
 
 # Bad input

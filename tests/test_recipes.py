@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from support import refused
+from support import also_calling, refused
 
 from attncourse import seed_everything
 from attncourse.data.translation import translation_pairs
 from attncourse.recipes import RECIPES, Recipe, corpora, environment, evaluate, load, runs, train
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
-from attncourse.training import CheckpointError, loop
+from attncourse.training import CheckpointError
 from attncourse.translator import Translator
 from benchmarks import encoder_depth
 
@@ -25,15 +26,30 @@ RECORDS = [path for path in RECORDS if path not in DEPTH]
 
 SMALL = Recipe(
     corpus="embedded",
-    attention=True,
+    model="attention",
     pairs=300,
     steps=7,
-    embed_dim=5,
-    hidden_dim=7,
+    sizes={"embed_dim": 5, "hidden_dim": 7},
     sentences=11,
     warmup=2,
 )
-BOTH = pytest.mark.parametrize("recipe", [SMALL, Recipe(**SMALL.to_dict() | {"attention": False})])
+TRANSFORMER = replace(
+    SMALL,
+    model="transformer",
+    sizes={"embed_dim": 12, "num_heads": 2, "ffn_dim": 7, "num_layers": 2},
+    subwords=150,
+    sentences=None,
+    tokens=300,
+    accumulate=2,
+    adam={"betas": [0.9, 0.98], "eps": 1e-9},
+    schedule="inverse root",
+    label_smoothing=0.1,
+    average=3,
+    average_every=2,
+)
+MODELS = pytest.mark.parametrize(
+    "recipe", [SMALL, replace(SMALL, model="fixed"), TRANSFORMER], ids=lambda recipe: recipe.model
+)
 
 
 @pytest.fixture
@@ -69,28 +85,50 @@ def rivals() -> list[str]:
 def test_with_and_without_attention_have_the_same_budget(name):
     with_, without = RECIPES[name], RECIPES[name.replace("-attention", "-fixed")]
     # nothing differs but the attention and the widths that make up for its parameters
-    free = {"attention", "decoder_dim", "learning_rate"}
-    one, other = with_.to_dict(), without.to_dict()
-    assert {k: v for k, v in one.items() if k not in free} == {
-        k: v for k, v in other.items() if k not in free
-    }
+    without_decoder = {k: v for k, v in with_.sizes.items() if k != "decoder_dim"}
+    assert replace(without, sizes=without_decoder, model="attention") == replace(
+        with_, sizes=without_decoder, learning_rate=without.learning_rate
+    )
     sizes = (450, 850) if with_.corpus == "embedded" else (7859, 5931)
     counts = [
-        sum(weights.numel() for weights in recipe.model(*sizes).parameters())
+        sum(weights.numel() for weights in recipe.build(*sizes).parameters())
         for recipe in (with_, without)
     ]
     assert max(counts) <= 1.1 * min(counts)
 
 
-def test_an_unknown_corpus_is_refused():
+def test_a_misspelt_field_is_answered_with_the_right_one():
+    with refused(ValueError, "a recipe", "'warm_up'", "warmup perhaps?"):
+        Recipe.from_dict(SMALL.to_dict() | {"warm_up": 3})
+    with refused(ValueError, "sizes", "'hiden_dim'", "hidden_dim perhaps?"):
+        replace(SMALL, sizes={"hiden_dim": 7}).build(97, 89)
+    with refused(ValueError, "sizes", "'num_head'", "num_heads perhaps?"):
+        replace(TRANSFORMER, sizes={"num_head": 2}).build(97, 97)
+
+
+def test_what_there_is_no_such_of_is_refused():
     with refused(ValueError, "corpus", "'moon'"):
-        corpora.load(Recipe(corpus="moon", attention=True, steps=1))
+        corpora.load(replace(SMALL, corpus="moon"))
+    with refused(ValueError, "model", "'lstm'"):
+        replace(SMALL, model="lstm").build(97, 89)
+    with refused(ValueError, "schedule", "'cosine'"):
+        replace(SMALL, schedule="cosine").factor()
+
+
+def test_one_vocabulary_of_byte_pairs_serves_both_languages(small_corpus):
+    corpus = corpora.load(TRANSFORMER)
+    assert corpus.source is corpus.target
+    assert len(corpus.source) == 150
+    model = TRANSFORMER.build(150, 150)
+    assert model.source_embedding is model.target_embedding
+    two = replace(TRANSFORMER, subwords=None).build(150, 160)
+    assert two.output.out_features == 160
 
 
 # Runs
 
 
-@BOTH
+@MODELS
 def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
     run, training = train(recipe, tmp_path, seed=3, device="cpu", progress=False)
     again = load(tmp_path)
@@ -125,7 +163,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "fit", partial(loop.fit, callbacks=[interrupt]))
+        patch.setattr(runs, "fit", also_calling(interrupt))
         with pytest.raises(KeyboardInterrupt):
             train(SMALL, tmp_path / "halved", device="cpu", progress=False)
     with refused(CheckpointError, "model.safetensors"):
@@ -141,7 +179,7 @@ def test_a_folder_belongs_to_one_recipe_and_seed(tmp_path, small_corpus):
     before = (tmp_path / "model.safetensors").read_bytes()
     with refused(ValueError, "another recipe or seed"):
         train(SMALL, tmp_path, seed=1, device="cpu", progress=False)
-    other = Recipe(**SMALL.to_dict() | {"hidden_dim": 11})
+    other = replace(SMALL, sizes={"hidden_dim": 11})
     with refused(ValueError, str(tmp_path), "another recipe or seed"):
         train(other, tmp_path, device="cpu", progress=False)
     assert (tmp_path / "model.safetensors").read_bytes() == before

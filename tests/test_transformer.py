@@ -866,10 +866,17 @@ def test_the_model_compiles_with_inductor():
         ({"num_kv_heads": 2}, ValueError, ["num_kv_heads", "divide num_heads", "2 and 3"]),
         ({"ffn_dim": 1.5}, TypeError, ["ffn_dim", "integer", "float"]),
         ({"num_layers": 0}, ValueError, ["num_layers", "positive", "0"]),
-        ({"num_decoder_layers": 0}, ValueError, ["layers", "positive", "0"]),
+        ({"num_decoder_layers": 0}, ValueError, ["num_decoder_layers", "positive", "0"]),
+        ({"num_decoder_layers": 2.0}, TypeError, ["num_decoder_layers", "integer", "float"]),
         ({"dropout": 1.0}, ValueError, ["dropout", "[0, 1)", "1.0"]),
         ({"dropout": -0.1}, ValueError, ["dropout", "-0.1"]),
+        ({"norm_eps": -1e-5}, ValueError, ["norm_eps", "not negative", "-1e-05"]),
+        ({"norm_eps": math.nan}, ValueError, ["norm_eps", "finite", "nan"]),
+        ({"norm_eps": math.inf}, ValueError, ["norm_eps", "finite", "inf"]),
+        ({"norm_eps": "small"}, TypeError, ["norm_eps", "number", "str"]),
+        ({"norm_eps": True}, TypeError, ["norm_eps", "number", "bool"]),
         ({"activation": "tanh"}, ValueError, ["activation", "relu, gelu, silu", "'tanh'"]),
+        ({"activation": ["relu"]}, ValueError, ["activation", "relu, gelu, silu", "['relu']"]),
         ({"positions": "rope"}, ValueError, ["positions", "sinusoidal, learned, rotary", "'rope'"]),
         ({"max_len": 0}, ValueError, ["max_len", "positive", "0"]),
     ],
@@ -899,6 +906,10 @@ def test_parts_that_make_no_sense_are_refused(own_errors):
         FeedForward(3.0, 5)
     with refused(ValueError, "activation", "relu, gelu, silu", "'swish'"):
         FeedForward(3, 5, activation="swish")
+    with refused(TypeError, "embed_dim", "integer", "float"):
+        Residual(2.5)
+    with refused(ValueError, "embed_dim", "positive", "0"):
+        Residual(0)
     with refused(ValueError, "dropout", "[0, 1)", "1.0"):
         Residual(3, dropout=1.0)
     with refused(ValueError, "num_layers", "positive", "0"):
@@ -907,6 +918,27 @@ def test_parts_that_make_no_sense_are_refused(own_errors):
         Decoder(2.0, EMBED, HEADS, FFN)
     with refused(TypeError, "foo"):
         Encoder(1, EMBED, HEADS, FFN, foo=3)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        FeedForward(3, 5),
+        lambda x: Residual(3)(x, torch.sin),
+        lambda x: Residual(3, norm_first=True)(x, torch.sin),
+    ],
+    ids=["network", "norm after", "norm first"],
+)
+def test_what_is_no_token_is_refused(own_errors, read):
+    assert read(torch.zeros(3)).shape == (3,)
+    with refused(ValueError, "x must be (..., 3)", "(2, 4)"):
+        read(torch.zeros(2, 4))
+    with refused(ValueError, "x must be (..., 3)", "()"):
+        read(torch.tensor(1.0))
+    with refused(TypeError, "the layer's weights and x", "float32", "float64"):
+        read(torch.zeros(2, 3, dtype=torch.float64))
+    with refused(TypeError, "x must be a tensor", "list"):
+        read([1.0, 2.0, 3.0])
 
 
 def test_what_is_no_sentence_is_refused(own_errors):
@@ -929,6 +961,8 @@ def test_what_is_no_sentence_is_refused(own_errors):
         model(source, target.double(), mask)
     with refused(ValueError, "target", "(batch, target)", "(5,)"):
         model(source, target[0], mask)
+    with refused(ValueError, "target", "begin mark", "no token"):
+        model(source, target[:, :0], mask)
     with refused(ValueError, "target", "0 to 28", "got 29"):
         model(source, torch.full((BATCH, 3), 29), mask)
     with refused(ValueError, "source and target", "batch", "2 and 1"):
@@ -1024,5 +1058,6 @@ def test_layers_and_stacks_called_without_what_they_need_are_refused(own_errors)
         layer(x, x[:1])
     with refused(ValueError, "key", "(batch, length, 7)", "(2, 3, 6)"):
         DecoderLayer(6, 2, 5, memory_dim=7)(x, x)
-    with refused(ValueError, "query", "(batch, length, 6)", "(2, 3, 5)"):
-        EncoderLayer(6, 2, 5, norm_first=False)(torch.zeros(BATCH, 3, 5))
+    for norm_first in (False, True):
+        with refused(ValueError, "x must be (..., 6)", "(2, 3, 5)"):
+            EncoderLayer(6, 2, 5, norm_first=norm_first)(torch.zeros(BATCH, 3, 5))

@@ -94,6 +94,25 @@ class Batch:
         target, target_lengths = pad([[BOS, *pairs[i][1], EOS] for i in indices])
         return cls(source, source_lengths, target, target_lengths, torch.tensor(list(indices)))
 
+    def take(self, rows: Sequence[int]) -> Batch:
+        """Return some rows, each side cut to the longest of them.
+
+        Args:
+            rows: which, in this order; at least one.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if len(rows) == 0:
+            raise ValueError("rows must hold at least one row, got none")
+        rows = torch.as_tensor(list(rows), device=self.source.device)
+        sides = {}
+        for side in ("source", "target"):
+            lengths = getattr(self, f"{side}_lengths")[rows]
+            sides[f"{side}_lengths"] = lengths
+            sides[side] = getattr(self, side)[rows, : int(lengths.max())]
+        return type(self)(**sides, indices=self.indices[rows])
+
     @property
     def decoder_input(self) -> Int64[Tensor, "batch shifted"]:
         """The target without its last column, (batch, target - 1), which the decoder reads."""

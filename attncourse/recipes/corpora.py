@@ -9,7 +9,7 @@ from attncourse.data.grammar.clauses import Pair
 from attncourse.data.real import Pair as Caption
 from attncourse.data.real import multi30k
 from attncourse.data.translation import translation_pairs
-from attncourse.data.vocabulary import Vocabulary, split_words
+from attncourse.data.vocabulary import BytePairVocabulary, Vocabulary, split_words
 from attncourse.recipes.recipe import Recipe
 
 Numbered = tuple[list[int], list[int]]
@@ -60,8 +60,11 @@ def load(recipe: Recipe) -> Corpus:
         least = MIN_COUNT
     else:
         raise ValueError(f"corpus must be 'embedded' or 'multi30k', got {recipe.corpus!r}")
-    source = Vocabulary.build([pair.source for pair in train], min_count=least)
-    target = Vocabulary.build([pair.target for pair in train], min_count=least)
+    texts = [[pair[side] for pair in train] for side in (0, 1)]
+    if recipe.subwords is None:
+        source, target = (Vocabulary.build(side, min_count=least) for side in texts)
+    else:
+        source = target = BytePairVocabulary.train(texts[0] + texts[1], size=recipe.subwords)
 
     def numbered(pairs) -> list[Numbered]:
         return [(source.encode(pair.source), target.encode(pair.target)) for pair in pairs]

@@ -1,80 +1,98 @@
-"""What is trained on what, and how: every long training of the course, by name (chapters 04, 05).
+"""What is trained on what, and how: every long training of the course, by name (from chapter 04).
 
 The figures that come of a recipe stand in `results/`, one file a seed.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, asdict, dataclass, fields
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
-import torch
+from torch import nn
 
-from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
+from attncourse.recipes.models import MODELS
+from attncourse.training.schedules import inverse_root_schedule, linear_schedule
+from attncourse.transformer import TransformerConfig
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training that anyone can repeat (chapters 04 and 05).
+    """A training that anyone can repeat (from chapter 04).
 
     Attributes:
         corpus: "embedded", the sentences of `attncourse.data.translation`, or "multi30k".
+        model: "fixed", recurrent with one vector between encoder and decoder; "attention", the
+            same with Bahdanau's attention; or "transformer".
+        steps: how many updates.
+        sizes: what else the model is built with: see `attncourse.recipes.models`.
         source: the language that is read; the embedded corpus is from "en" to "fr".
         target: the language that is written.
-        attention: whether the decoder looks back at every source word, or has one vector.
-        steps: how many updates.
         pairs: how many pairs of the embedded corpus are learned from; a real one is taken whole.
-        embed_dim: width of the embeddings.
-        hidden_dim: width of the encoder's GRU in each direction, and of the attention.
-        decoder_dim: width of the decoder's GRU; by default `hidden_dim`.
-        embedding_std: deviation of a fresh embedding's numbers; 1 is PyTorch's own.
-        dropout: see `GRUEncoder` and the decoders.
+        subwords: the size of one vocabulary of byte pairs for both languages; by default each
+            has its words.
         sentences: pairs in a batch.
+        tokens: instead, the tokens in a batch, both languages and padding counted.
         bucket: how many pairs are sorted by length together, see `Batches`.
+        accumulate: how many batches make one update.
         learning_rate: Adam's, at its highest.
-        warmup: the steps in which it gets there, in a straight line; then it falls to 0 likewise.
+        adam: Adam's other arguments, such as `betas`.
+        schedule: "linear" or "inverse root", see `attncourse.training.schedules`.
+        warmup: the steps in which the learning rate rises.
         label_smoothing: see `attncourse.training.sequence_loss`.
+        precision: see `attncourse.training.fit`.
+        average: how many of the last weights kept are averaged in the end.
+        average_every: how many steps lie between them.
     """
 
     corpus: str
-    attention: bool
+    model: str
     steps: int
+    sizes: dict[str, Any] = field(default_factory=dict)
     source: str = "en"
     target: str = "fr"
     pairs: int = 20_000
-    embed_dim: int = 128
-    hidden_dim: int = 128
-    decoder_dim: int | None = None
-    embedding_std: float = 1.0
-    dropout: float = 0.0
-    sentences: int = 64
+    subwords: int | None = None
+    sentences: int | None = 64
+    tokens: int | None = None
     bucket: int = 2048
+    accumulate: int = 1
     learning_rate: float = 2e-3
+    adam: dict[str, Any] = field(default_factory=dict)
+    schedule: str = "linear"
     warmup: int = 200
     label_smoothing: float = 0.0
+    precision: str = "float32"
+    average: int = 1
+    average_every: int = 100
 
-    def model(self, source_size: int, target_size: int) -> EncoderDecoder:
-        """Build the model, untrained, for vocabularies of these sizes."""
-        encoder = GRUEncoder(
-            source_size,
-            embed_dim=self.embed_dim,
-            hidden_dim=self.hidden_dim,
-            dropout=self.dropout,
-            bidirectional=True,
-        )
-        options: dict[str, Any] = {"attention_dim": self.hidden_dim} if self.attention else {}
-        decoder = (AttentionDecoder if self.attention else GRUDecoder)(
-            target_size,
-            embed_dim=self.embed_dim,
-            hidden_dim=self.decoder_dim or self.hidden_dim,
-            memory_dim=encoder.memory_dim,
-            dropout=self.dropout,
-            **options,
-        )
-        for side in (encoder, decoder):
-            with torch.no_grad():
-                side.embedding.weight.mul_(self.embedding_std)
-        return EncoderDecoder(encoder, decoder)
+    def build(self, source_size: int, target_size: int) -> nn.Module:
+        """Build the model, untrained, for vocabularies of these sizes.
+
+        Raises:
+            ValueError: if there is no such model, or it has no such size.
+        """
+        if self.model not in MODELS:
+            raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
+        builder = MODELS[self.model]
+        _require_names("sizes", self.sizes, _keywords(builder))
+        if self.model == "transformer" and self.subwords is not None:
+            target_size = None  # one vocabulary for both
+        return builder(source_size, target_size, **self.sizes)
+
+    def factor(self) -> Callable[[int], float]:
+        """Give the schedule of the learning rate.
+
+        Raises:
+            ValueError: if there is no such schedule.
+        """
+        if self.schedule == "linear":
+            return linear_schedule(self.steps, self.warmup)
+        if self.schedule == "inverse root":
+            return inverse_root_schedule(self.warmup)
+        raise ValueError(f"schedule must be 'linear' or 'inverse root', got {self.schedule!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON can hold it."""
@@ -87,9 +105,29 @@ class Recipe:
         Raises:
             ValueError: if a field without a default is missing, or there is something else.
         """
-        known = {each.name for each in fields(cls)}
-        needed = {each.name for each in fields(cls) if each.default is MISSING}
-        if not isinstance(given, dict) or not needed <= set(given) <= known:
-            held = ", ".join(given) if isinstance(given, dict) else type(given).__name__
-            raise ValueError(f"a recipe must hold {', '.join(sorted(needed))}, got {held}")
+        if not isinstance(given, dict):
+            raise ValueError(f"a recipe must be a dictionary, got {type(given).__name__}")
+        _require_names("a recipe", given, [each.name for each in fields(cls)])
+        for each in fields(cls):
+            lacks_default = each.default is MISSING and each.default_factory is MISSING
+            if lacks_default and each.name not in given:
+                raise ValueError(f"a recipe must hold {each.name}, got {', '.join(given)}")
         return cls(**given)
+
+
+def _keywords(builder: Callable) -> list[str]:
+    """The names that a builder takes beside the sizes of the vocabularies."""
+    taken = inspect.signature(builder).parameters.values()
+    names = [each.name for each in taken if each.kind is each.KEYWORD_ONLY]
+    if any(each.kind is each.VAR_KEYWORD for each in taken):
+        names += [each.name for each in fields(TransformerConfig)]
+    return [name for name in names if name not in ("attention", "vocab_size", "target_vocab_size")]
+
+
+def _require_names(what: str, given: dict[str, Any], known: list[str]) -> None:
+    """Refuse a name that is not known, with the one that was perhaps meant."""
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            meant = f"; {near[0]} perhaps?" if near else ""
+            raise ValueError(f"{what} must hold only {', '.join(known)}, got {name!r}{meant}")

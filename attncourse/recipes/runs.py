@@ -13,13 +13,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from attncourse import runtime
 from attncourse.data.batches import Batches
 from attncourse.data.files import write_atomically
 from attncourse.data.vocabulary import Vocabulary, load_vocabulary
 from attncourse.recipes import corpora, scores
 from attncourse.recipes.recipe import Recipe
 from attncourse.runtime import require_integer, seed_everything
-from attncourse.training import History, fit, linear_schedule, load_checkpoint, save_checkpoint
+from attncourse.training import (
+    History,
+    KeepWeights,
+    Workers,
+    adam,
+    average_weights,
+    fit,
+    load_checkpoint,
+    save_checkpoint,
+)
 from attncourse.translator import Translator
 
 VALIDATIONS = 10  # in a training
@@ -60,6 +70,8 @@ def train(
     """Train by a recipe, or go on with what is in the folder (chapter 04).
 
     A training that was stopped goes on when this is called again; one that is over is only read.
+    Inside a process group (see `attncourse.training.working_together`) the processes train
+    together, and the first one writes; only its model has the averaged weights.
 
     Args:
         recipe: what to train on what, and how.
@@ -78,27 +90,36 @@ def train(
         ValueError: if the folder holds a training by another recipe or seed.
     """
     require_integer("seed", seed, least=0)
-    folder = Path(folder)
-    _claim(folder, recipe, seed)
-    corpus = corpora.load(recipe)
-    corpus.source.save(folder / "source.json")
-    corpus.target.save(folder / "target.json")
+    folder, workers = Path(folder), Workers.present()
+    if workers.first:
+        _claim(folder, recipe, seed)
+        corpus = corpora.load(recipe)
+        corpus.source.save(folder / "source.json")
+        corpus.target.save(folder / "target.json")
+    workers.wait()
+    if not workers.first:  # only now: a corpus that has to be fetched is fetched once
+        corpus = corpora.load(recipe)
     seed_everything(seed)
-    model = recipe.model(len(corpus.source), len(corpus.target))
+    model = recipe.build(len(corpus.source), len(corpus.target))
     batches = Batches(
         corpus.train,
         sentences=recipe.sentences,
+        tokens=recipe.tokens,
         bucket=recipe.bucket,
         generator=torch.Generator(),
     )
     every = max(1, recipe.steps // VALIDATIONS)
+    model.to(runtime.device(None if device is None else str(device)))
+    keep = KeepWeights(folder, every=recipe.average_every, last=recipe.average)
     history = fit(
         model,
         batches,
         steps=recipe.steps,
-        learning_rate=recipe.learning_rate,
-        schedule=linear_schedule(recipe.steps, recipe.warmup),
+        accumulate=recipe.accumulate,
+        optimiser=adam(model, recipe.learning_rate, **recipe.adam),
+        schedule=recipe.factor(),
         label_smoothing=recipe.label_smoothing,
+        precision=recipe.precision,
         device=device,
         seed=seed,
         validation=Batches(corpus.validation, sentences=250, bucket=len(corpus.validation)),
@@ -106,10 +127,14 @@ def train(
         checkpoint=folder,
         checkpoint_every=every,
         progress=progress,
+        callbacks=[keep] if recipe.average > 1 else [],
     )
     where = next(model.parameters()).device
+    if recipe.average > 1 and workers.first:
+        average_weights(model, keep.files(recipe.steps))
     model.to("cpu")
-    save_checkpoint(folder / "model.safetensors", model, step=recipe.steps)
+    if workers.first:
+        save_checkpoint(folder / "model.safetensors", model, step=recipe.steps)
     run = Run(recipe, seed, model, corpus.source, corpus.target)
     return run, _how_it_went(model, history, where)
 
@@ -128,7 +153,7 @@ def load(folder: str | os.PathLike) -> Run:
     folder = Path(folder)
     recipe, seed = _claimed(folder)
     source, target = (load_vocabulary(folder / f"{side}.json") for side in ("source", "target"))
-    model = recipe.model(len(source), len(target))
+    model = recipe.build(len(source), len(target))
     load_checkpoint(folder / "model.safetensors", model)
     return Run(recipe, seed, model.eval(), source, target)
 

@@ -11,7 +11,7 @@ from attncourse.attention import AttentionLayer, record_attention
 from attncourse.data.batches import Batch, Batches
 from attncourse.data.grammar.clauses import Pair
 from attncourse.data.real import Pair as Caption
-from attncourse.data.vocabulary import split_words
+from attncourse.data.vocabulary import Vocabulary, split_words
 from attncourse.masks import padding_mask
 from attncourse.metrics import (
     Tally,
@@ -73,8 +73,9 @@ def teacher_forced(
     translate: Translator, pairs: Sequence[Pair]
 ) -> tuple[list[Tally], list[frozenset[tuple[int, int]]] | None]:
     """Let the model read the true translations: its right tokens, the end mark counted, and its
-    links, sentence by sentence; no links from a model without attention."""
+    links, sentence by sentence; no links from a model without attention, or to parts of words."""
     model, device = translate.model, device_of(translate.model)
+    words = translate.source.kind == translate.target.kind == Vocabulary.kind
     ids = [
         (translate.source.encode(pair.source), translate.target.encode(pair.target))
         for pair in pairs
@@ -84,13 +85,13 @@ def teacher_forced(
     for batch in Batches(ids, sentences=250, bucket=len(ids)):
         source_mask = padding_mask(batch.source_lengths, batch.source.shape[1])
         target_mask = padding_mask(batch.target_lengths - 1, batch.labels.shape[1])
-        logits, weights = _run(model, batch.to(device), source_mask.to(device))
+        logits, weights = _run(model, batch.to(device), source_mask.to(device), linked=words)
         for row, i in enumerate(batch.indices.tolist()):
             one = slice(row, row + 1)
             tallies[i] = token_accuracy(logits[one], batch.labels[one], target_mask[one])
         if weights is not None:
-            words = padding_mask(batch.target_lengths - 2, weights.shape[2])  # no end mark
-            found = alignment_links(weights, words, source_mask)
+            unmarked = padding_mask(batch.target_lengths - 2, weights.shape[2])  # no end mark
+            found = alignment_links(weights, unmarked, source_mask)
             links.update(zip(batch.indices.tolist(), found, strict=True))
     every = range(len(pairs))
     return [tallies[i] for i in every], [links[i] for i in every] if links else None
@@ -142,16 +143,17 @@ def of_captions(translate: Translator, pairs: Sequence[Caption], language: str) 
     return scores
 
 
-def _run(model, batch: Batch, source_mask: torch.Tensor):
+def _run(model, batch: Batch, source_mask: torch.Tensor, *, linked: bool):
     inputs = batch.source, batch.decoder_input, source_mask
-    attends = any(isinstance(layer, AttentionLayer) for layer in model.modules())
+    attends = linked and any(isinstance(layer, AttentionLayer) for layer in model.modules())
     with torch.no_grad(), evaluating(model):
         if not attends:
             return model(*inputs).cpu(), None
         with record_attention(model) as maps:
             logits = model(*inputs)
-    (weights,) = maps.values()
-    return logits.cpu(), weights.cpu()
+    # The decoder's looks at the source; of a Transformer the last layer's, its heads together.
+    looks = [name for name in maps if name.startswith("decoder") and "self_attention" not in name]
+    return logits.cpu(), maps[looks[-1]].mean(1, keepdim=True).cpu()
 
 
 def _share(tallies: Sequence[Tally]) -> float | None:

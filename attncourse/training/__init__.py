@@ -8,9 +8,13 @@
 | `checkpoints` | weights and all else that a training needs to go on |
 | `progress` | a bar on a terminal, plain lines elsewhere |
 | `state` | what changes from step to step, and how it is saved and restored |
+| `optimisers` | Adam |
+| `averaging` | the mean of the weights at several moments |
+| `workers` | several processes that train together |
 | `loop` | `fit`, which puts them together |
 """
 
+from attncourse.training.averaging import KeepWeights, average_weights
 from attncourse.training.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -21,18 +25,27 @@ from attncourse.training.checkpoints import (
 from attncourse.training.history import History
 from attncourse.training.loop import fit
 from attncourse.training.loss import batch_loss, mean_loss, sequence_loss
-from attncourse.training.schedules import linear_schedule
+from attncourse.training.optimisers import adam
+from attncourse.training.schedules import inverse_root_schedule, linear_schedule
+from attncourse.training.workers import WorkerError, Workers, working_together
 
 __all__ = [
     "Checkpoint",
     "CheckpointError",
     "History",
+    "KeepWeights",
+    "WorkerError",
+    "Workers",
+    "adam",
+    "average_weights",
     "batch_loss",
     "fit",
+    "inverse_root_schedule",
     "linear_schedule",
     "load_checkpoint",
     "mean_loss",
     "read_checkpoint",
     "save_checkpoint",
     "sequence_loss",
+    "working_together",
 ]

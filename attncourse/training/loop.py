@@ -14,11 +14,14 @@ from torch import nn
 
 from attncourse import runtime
 from attncourse.data.batches import Batch
+from attncourse.runtime import require_integer
 from attncourse.training.checkpoints import checkpoint_file
 from attncourse.training.history import History
 from attncourse.training.loss import require_precision
+from attncourse.training.optimisers import adam
 from attncourse.training.progress import reporter
 from attncourse.training.state import Training
+from attncourse.training.workers import Workers
 
 
 def fit(
@@ -27,6 +30,7 @@ def fit(
     *,
     steps: int | None = None,
     epochs: int | None = None,
+    accumulate: int = 1,
     optimiser: torch.optim.Optimizer | None = None,
     learning_rate: float | None = None,
     schedule: Callable[[int], float] | None = None,
@@ -53,6 +57,10 @@ def fit(
     again with the same arguments, and on a CPU it ends with the same bits as one that never
     stopped. Ctrl-C waits for the end of the step and leaves a checkpoint; a second one does not.
 
+    Inside a process group (see `working_together`) the processes train together: each batch is
+    shared among them, and the loss is the mean over all real tokens of all. The first one shows
+    the progress, writes the checkpoints and calls the callbacks.
+
     Args:
         model: called as `model(source, target, source_mask, target_mask)`, gives the logits. It
             is moved to `device`, and left there in evaluation mode.
@@ -61,6 +69,8 @@ def fit(
             `generator`, or from PyTorch's own, when an iteration begins.
         steps: how many steps to make.
         epochs: instead of `steps`, how many times to go through the batches.
+        accumulate: how many batches make one step, with the gradient that they would have as one
+            batch; an epoch's last step may have fewer.
         optimiser: over the model's parameters; by default Adam.
         learning_rate: the default optimiser's; by default 0.001.
         schedule: gives for a step (1, 2, ...) the factor on the learning rate.
@@ -94,29 +104,31 @@ def fit(
         FloatingPointError: if the loss or the gradients are not finite. The step is not made, and
             the last checkpoint stays.
         KeyboardInterrupt: after Ctrl-C.
+        WorkerError: if another process of the group is gone; the checkpoint is of the last step.
 
     Source: clipping by the global norm is Pascanu et al. 2013, section 3.2, and Bahdanau et al.
     2015 clip to 1 (section B.2). They train with Adadelta; the default here is Adam.
     """
     _require_length(steps, epochs)
     _require_batches(batches, validation, patience)
+    require_integer("accumulate", accumulate, least=1)
     _require_numbers(clip, patience, validate_every, checkpoint_every)
     require_precision(precision)
     device = runtime.device(None if device is None else str(device))
     model.to(device)
     if optimiser is None:
-        rate = 1e-3 if learning_rate is None else learning_rate
-        # Fused goes over the parameters once, not once for each operation of Adam's.
-        fused = device.type in ("cpu", "cuda")
-        optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=fused)
+        optimiser = adam(model, 1e-3 if learning_rate is None else learning_rate)
     elif learning_rate is not None:
         raise TypeError("learning_rate is for the default optimiser; set it in yours")
+    workers = Workers.present()
+    _require_shares(batches, workers)
     gpus = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(gpus), _interrupts_between_steps() as interrupted:
+    with torch.random.fork_rng(gpus), _interrupts_between_steps(workers) as interrupted:
         training = Training(
             model=model,
             batches=batches,
             validation=validation,
+            accumulate=accumulate,
             optimiser=optimiser,
             schedule=schedule,
             clip=clip,
@@ -125,13 +137,14 @@ def fit(
             precision=precision,
             seed=seed,
             file=None if checkpoint is None else checkpoint_file(checkpoint),
+            workers=workers,
         )
         file = training.file
         resumed = file is not None and resume and file.exists()
         if resumed:
             training.restore()
             _require_room(training, steps, epochs)
-        show = reporter(progress, training.history, steps)
+        show = reporter(progress if workers.first else False, training.history, steps)
         if resumed:
             show.say(f"going on after step {training.step:,}, from {file}")
 
@@ -139,8 +152,8 @@ def fit(
         over = training.step == steps or training.history.since_best >= most
         try:
             while not over and training.epoch != epochs:
-                for batch, last in training.epoch_batches():
-                    training.update(batch)
+                for group, last in training.epoch_batches():
+                    training.update(group)
                     show.step(last)
                     over = training.step == steps or (last and training.epoch + 1 == epochs)
                     if validation is not None and (over or _due(training, validate_every, last)):
@@ -148,20 +161,25 @@ def fit(
                         show.say(f"step {training.step:,}: validation loss {loss:.3f}")
                         over = over or training.history.since_best >= most
                     try:
-                        for callback in callbacks:
+                        for callback in callbacks if workers.first else ():
                             callback(training.step, model, training.history)
                     except KeyboardInterrupt:
                         interrupted.set()
-                    stop = over or interrupted.is_set()
-                    if file is not None and (stop or _due(training, checkpoint_every, last)):
+                    halt = workers.any(interrupted.is_set(), device)
+                    due = over or halt or _due(training, checkpoint_every, last)
+                    if file is not None and due and workers.first:
                         training.save()
-                    if interrupted.is_set():
+                    if halt:
                         raise _interruption(training)
                     if over:
                         break
         except KeyboardInterrupt as interruption:
             show.say(str(interruption) or "interrupted in the middle of a step")
             raise
+        except RuntimeError as error:
+            if workers.size == 1:
+                raise
+            raise training.rescue(error) from error
         finally:
             show.close()
             model.eval()
@@ -178,23 +196,32 @@ def _due(training: Training, every: int | None, last: bool) -> bool:
 
 
 @contextmanager
-def _interrupts_between_steps() -> Iterator[threading.Event]:
-    """Turn a Ctrl-C into an event, so that no step is left half made; let a second one through."""
+def _interrupts_between_steps(workers: Workers) -> Iterator[threading.Event]:
+    """Turn a Ctrl-C into an event, so that no step is left half made; let a second one through.
+
+    Where several train together, so is the signal with which `torchrun` ends the others.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # signals go to the main thread
         return
-    before = signal.getsignal(signal.SIGINT)
+    signals = [signal.SIGINT] if workers.size == 1 else [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def note(number, frame):
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    signal.signal(signal.SIGINT, note)
+    for number in signals:
+        signal.signal(number, note)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 def _interruption(training: Training) -> KeyboardInterrupt:
@@ -226,6 +253,16 @@ def _require_batches(
             )
     if patience is not None and validation is None:
         raise ValueError("patience needs validation: without it nothing can be the best")
+
+
+def _require_shares(batches: Iterable[Batch], workers: Workers) -> None:
+    """Batches of so many sentences are shared equally; of so many tokens, about equally."""
+    sentences = getattr(batches, "sentences", None)
+    if sentences is not None and sentences % workers.size:
+        raise ValueError(
+            f"sentences is {sentences} a batch, which {workers.size} processes cannot share "
+            "equally: choose a multiple, or other processes"
+        )
 
 
 def _require_numbers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from attncourse import runtime
 from attncourse.data.batches import Batch
 from attncourse.masks import padding_mask
+from attncourse.training.projected import projected_loss
 
 # What runs in how many bits; float32 means that nothing is lowered.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -108,7 +110,9 @@ def batch_loss(
     have to repeat what it reads.
 
     Args:
-        model: called as `model(source, target, source_mask, target_mask)`, gives the logits.
+        model: called as `model(source, target, source_mask, target_mask)`, gives the logits. One
+            that has `hidden`, called likewise, and `output`, a layer without a bias that makes
+            logits of it, is spared the logits in training.
         batch: padded pairs, on the CPU or on `device`.
         device: where the model is; by default where its parameters are.
         precision: "float32", or "bfloat16" or "float16" for mixed precision.
@@ -127,9 +131,34 @@ def batch_loss(
     target_mask = padding_mask(batch.target_lengths - 1, batch.labels.shape[1]).to(device)
     batch = batch.to(device, non_blocking=True)
     lowered = PRECISIONS[precision]
+    inputs = batch.source, batch.decoder_input, source_mask, target_mask
+    # A compiled model is called as a whole: its parts are not compiled.
+    parts = callable(getattr(model, "hidden", None)) and not hasattr(model, "_orig_mod")
+    if parts and lowered is None and torch.is_grad_enabled():
+        hidden = model.hidden(*inputs)[target_mask]  # logits for real tokens only
+        labels = batch.labels[target_mask]
+        total = projected_loss(hidden, model.output.weight, labels, label_smoothing)
+        return total / target_mask.sum().clamp(min=1)
     with torch.autocast(device.type, lowered, enabled=lowered is not None):
-        logits = model(batch.source, batch.decoder_input, source_mask, target_mask)
+        logits = model(*inputs)
     return sequence_loss(logits, batch.labels, target_mask, label_smoothing)
+
+
+class BatchLoss(nn.Module):
+    """`batch_loss` as a module's forward pass, which is what PyTorch can wrap.
+
+    Args:
+        model, options: as for `batch_loss`.
+    """
+
+    def __init__(self, model: nn.Module, **options: Any):
+        super().__init__()
+        self.model = model
+        self.options = options
+
+    def forward(self, batch: Batch) -> Float[Tensor, ""]:
+        """Give the loss of a batch."""
+        return batch_loss(self.model, batch, **self.options)
 
 
 def mean_loss(

@@ -39,3 +39,33 @@ def linear_schedule(steps: int, warmup: int = 0) -> Callable[[int], float]:
         return (steps + 1 - step) / (steps + 1 - max(warmup, 1))
 
     return factor
+
+
+def inverse_root_schedule(warmup: int) -> Callable[[int], float]:
+    r"""Raise the learning rate in a straight line, then lower it as 1 / √step (chapter 11).
+
+    $$\min\left(\frac{t}{w}, \sqrt{\frac{w}{t}}\right)$$
+
+    with $t$ the step and $w$ the warm-up. It never reaches 0, and does not ask how long the
+    training will be.
+
+    Args:
+        warmup: w, how many steps the rise takes; the last of these has the full rate.
+
+    Returns:
+        A function that gives for a step (1, 2, ...) the factor on the learning rate.
+
+    Raises:
+        TypeError: if `warmup` is not an integer.
+        ValueError: if it is not positive.
+
+    Source: Vaswani et al. 2017, section 5.3, equation 3, whose rate is this times
+    (d_model · warmup_steps)^-0.5: 0.0007 for the base model's 512 and 4,000.
+
+    Example:
+        >>> schedule = inverse_root_schedule(warmup=4)
+        >>> [schedule(step) for step in (1, 2, 4, 16, 64)]
+        [0.25, 0.5, 1.0, 0.5, 0.25]
+    """
+    require_integer("warmup", warmup, least=1)
+    return lambda step: min(step / warmup, (warmup / step) ** 0.5)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -23,7 +25,8 @@ from attncourse.training.checkpoints import (
     uncompiled,
 )
 from attncourse.training.history import History
-from attncourse.training.loss import batch_loss, mean_loss, real_tokens
+from attncourse.training.loss import BatchLoss, mean_loss, real_tokens
+from attncourse.training.workers import WorkerError, Workers
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Training:
     model: nn.Module
     batches: Iterable[Batch]
     validation: Iterable[Batch] | None
+    accumulate: int
     optimiser: torch.optim.Optimizer
     schedule: Callable[[int], float] | None
     clip: float | None
@@ -41,6 +45,7 @@ class Training:
     precision: str
     seed: int
     file: Path | None  # the checkpoint
+    workers: Workers = field(default_factory=Workers)  # those that train together
 
     history: History = field(default_factory=History)
     best: dict[str, Tensor] | None = None  # the weights with the lowest validation loss
@@ -57,6 +62,13 @@ class Training:
             group.setdefault("initial_lr", float(group["lr"]))
         for generator in self._generators().values():
             generator.manual_seed(self.seed)
+        loss = BatchLoss(
+            self.model,
+            device=self.device,
+            precision=self.precision,
+            label_smoothing=self.label_smoothing,
+        )
+        self.loss_of = self.workers.wrap(loss)
         self.began = time.perf_counter()
 
     @property
@@ -66,8 +78,8 @@ class Training:
 
     # A step
 
-    def update(self, batch: Batch) -> None:
-        """Make one step, or raise and leave the weights as they are."""
+    def update(self, batches: Sequence[Batch]) -> None:
+        """Make one step with some batches, or raise and leave the weights as they are."""
         step = self.step + 1
         factor = 1.0 if self.schedule is None else float(self.schedule(step))
         if not 0 <= factor < math.inf:
@@ -76,30 +88,45 @@ class Training:
             group["lr"] = group["initial_lr"] * factor
         self.model.train()
         self.optimiser.zero_grad()
-        loss = batch_loss(
-            self.model,
-            batch,
-            device=self.device,
-            precision=self.precision,
-            label_smoothing=self.label_smoothing,
-        )
-        self.scaler.scale(loss).backward()
+        self.workers.seed(self.seed, step, self.workers.rank)
+        loss, tokens = self._gradients(batches)
         self.scaler.unscale_(self.optimiser)
         clip = math.inf if self.clip is None else self.clip
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         # Both in one transfer: each would make a GPU wait.
-        loss, norm = torch.stack([loss.detach(), norm.to(loss)]).tolist()
+        loss, norm = torch.stack([loss, norm.to(loss)]).tolist()
         self._require_finite(step, loss, norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
 
-        self.position += 1
+        self.position += len(batches)
         self.history.step.append(step)
         self.history.loss.append(loss)
         self.history.learning_rate.append(self.optimiser.param_groups[0]["lr"])
         self.history.gradient_norm.append(norm if math.isfinite(norm) else None)
-        self.history.tokens.append(real_tokens(batch))
+        self.history.tokens.append(tokens)
         self.history.seconds.append(time.perf_counter() - self.began)
+
+    def _gradients(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
+        """Compute the gradients of the mean loss over all real tokens; give it and their number.
+
+        Each batch's mean counts by its share of the tokens: a mean of means would favour the
+        tokens of small batches. So it is with each process' share of a batch.
+        """
+        tokens, total = sum(real_tokens(batch) for batch in batches), 0.0
+        for number, batch in enumerate(batches, 1):
+            share, weight = batch, 0
+            if self.workers.rank < len(batch):
+                share = self.workers.share(batch)
+                weight = real_tokens(share)
+            # Gradients are sent round once, with the last batch's.
+            alone = self.workers.size > 1 and number < len(batches)
+            with self.loss_of.no_sync() if alone else nullcontext():
+                loss = self.loss_of(share) * (weight / max(tokens, 1))
+                # The processes' gradients are averaged, and are wanted added up.
+                self.scaler.scale(loss * self.workers.size).backward()
+            total = total + loss.detach()
+        return self.workers.total(total), tokens
 
     def _require_finite(self, step: int, loss: float, norm: float) -> None:
         if not math.isfinite(loss):
@@ -142,12 +169,14 @@ class Training:
 
     # The order of the batches
 
-    def epoch_batches(self) -> Iterator[tuple[Batch, bool]]:
-        """Give the rest of the epoch, each batch with whether it is the last; then count it."""
+    def epoch_batches(self) -> Iterator[tuple[list[Batch], bool]]:
+        """Give the rest of the epoch, the batches of each step with whether it is the last; then
+        count it."""
         resumed, self.resumed_states = self.resumed_states, None
         if resumed is not None:  # the order is drawn again as it was drawn before
             self._set_random_states(self.epoch_states)
         self.epoch_states = self._random_states()
+        self.workers.seed(self.seed, self.epoch)  # the same order for all
         batches = iter(self.batches)
         used = sum(1 for _ in islice(batches, self.position))
         if used < self.position:
@@ -157,13 +186,13 @@ class Training:
             )
         if resumed is not None:
             self._set_random_states(resumed)
-        batch = next(batches, None)
-        if batch is None and self.position == 0:
+        group = list(islice(batches, self.accumulate))
+        if not group and self.position == 0:
             raise ValueError("batches must give at least one batch in an epoch, got none")
-        while batch is not None:
-            following = next(batches, None)
-            yield batch, following is None
-            batch = following
+        while group:
+            following = list(islice(batches, self.accumulate))
+            yield group, not following
+            group = following
         self.epoch += 1
         self.position = 0
 
@@ -193,6 +222,7 @@ class Training:
     def settings(self) -> dict[str, Any]:
         """Return the arguments that must not change between an end and a resumption."""
         return {
+            "accumulate": self.accumulate,
             "learning_rate": [group["initial_lr"] for group in self.optimiser.param_groups],
             "clip": self.clip,
             "label_smoothing": self.label_smoothing,
@@ -229,6 +259,26 @@ class Training:
             },
         )
 
+    def rescue(self, error: Exception) -> WorkerError:
+        """Save what there is when another process is gone, and say so."""
+        kept = ""
+        if self.file is not None and self.step > 0:
+            try:  # all that are left come here at once, with the same weights: one of them writes
+                with open(self._lock, "x"):
+                    self.save()
+                self._lock.unlink()
+            except FileExistsError:
+                pass
+            kept = f" {self.file} holds step {self.step:,}; the same command goes on from it."
+        return WorkerError(
+            f"step {self.step + 1:,} was not made: process {self.workers.rank + 1} of "
+            f"{self.workers.size} failed, or lost another one ({shorten(str(error), 120)}).{kept}"
+        )
+
+    @property
+    def _lock(self) -> Path:
+        return self.file.with_suffix(".lock")
+
     def restore(self) -> None:
         """Stand where the checkpoint was made.
 
@@ -240,10 +290,10 @@ class Training:
         if not {"settings", "epoch", "position", "scaler", "history"} <= set(extra):
             raise refusal(self.file, "it was not made by fit and does not say how to train on")
         for name, value in self.settings().items():
-            if extra["settings"][name] != value:
+            if extra["settings"].get(name) != value:
                 raise ValueError(
                     f"{name} is {value}, but the checkpoint {self.file} was made with "
-                    f"{extra['settings'][name]}: give the same, another folder, or resume=False"
+                    f"{extra['settings'].get(name)}: give the same, another folder, or resume=False"
                 )
         tensors = load_checkpoint(self.file, self.model, self.optimiser).tensors
         groups: dict[str, dict[str, Tensor]] = {"epoch": {}, "now": {}, "best": {}}

@@ -3,6 +3,7 @@ holds them together."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from attncourse.attention.functional import require_dropout
 from attncourse.attention.multi_head import projection
 from attncourse.positions import RotaryPositions
 from attncourse.runtime import require_integer
+from attncourse.scores import require_same_kind
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 
@@ -31,8 +33,9 @@ class FeedForward(nn.Module):
         bias: whether there are b_1 and b_2.
 
     Raises:
-        TypeError: if a width is not an integer.
-        ValueError: if one is not positive, or the activation is unknown.
+        TypeError: if a width is not an integer; on a call, if x has another dtype than the weights.
+        ValueError: if a width is not positive, or the activation is unknown; on a call, if x has
+            another width.
 
     Source: Vaswani et al. 2017, section 3.3, with "relu".
 
@@ -48,7 +51,7 @@ class FeedForward(nn.Module):
         super().__init__()
         require_integer("embed_dim", embed_dim, least=1)
         require_integer("ffn_dim", ffn_dim, least=1)
-        if activation not in ACTIVATIONS:
+        if activation not in tuple(ACTIVATIONS):
             raise ValueError(
                 f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
             )
@@ -58,6 +61,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch embed_dim"]) -> Float[Tensor, "*batch embed_dim"]:
         """Apply it to each (..., embed_dim)."""
+        _require_input(x, self.expand.weight)
         return self.contract(ACTIVATIONS[self.activation](self.expand(x)))
 
 
@@ -71,6 +75,12 @@ class Residual(nn.Module):
         dropout: share of f's result that is dropped in training.
         norm_first: normalise what goes in, not what comes out.
         norm_eps: what is added to the variance.
+
+    Raises:
+        TypeError: if `embed_dim` is not an integer, or `dropout` or `norm_eps` no number; on a
+            call, if x has another dtype than the weights.
+        ValueError: if `embed_dim` is not positive, `dropout` not in [0, 1), or `norm_eps` negative
+            or infinite; on a call, if x has another width.
 
     Source: Vaswani et al. 2017, sections 3.1 and 5.4, normalise what comes out; Xiong et al. 2020
     compare both.
@@ -91,7 +101,9 @@ class Residual(nn.Module):
         norm_eps: float = 1e-5,
     ):
         super().__init__()
+        require_integer("embed_dim", embed_dim, least=1)
         require_dropout(dropout)
+        _require_eps(norm_eps)
         self.norm = nn.LayerNorm(embed_dim, eps=norm_eps)
         self.dropout = nn.Dropout(dropout)
         self.norm_first = norm_first
@@ -100,6 +112,7 @@ class Residual(nn.Module):
         self, x: Float[Tensor, "*batch embed_dim"], sublayer: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "*batch embed_dim"]:
         """Give the sum for x (..., embed_dim) and a function that keeps its shape."""
+        _require_input(x, self.norm.weight)
         if self.norm_first:
             return x + self.dropout(sublayer(self.norm(x)))
         return self.norm(x + self.dropout(sublayer(x)))
@@ -289,3 +302,19 @@ def _self_attention(
     if rotary:
         attention.rotary = RotaryPositions(attention.head_dim)
     return attention
+
+
+def _require_input(x: Tensor, weight: Tensor) -> None:
+    """Refuse what is not (..., width), as wide as the weight's last axis, and of its kind."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+    if x.shape[-1:] != weight.shape[-1:]:
+        raise ValueError(f"x must be (..., {weight.shape[-1]}), got shape {tuple(x.shape)}")
+    require_same_kind("x", weight, x, of="the layer's weights")
+
+
+def _require_eps(norm_eps: float) -> None:
+    if isinstance(norm_eps, bool) or not isinstance(norm_eps, (int, float)):
+        raise TypeError(f"norm_eps must be a number, got {type(norm_eps).__name__}")
+    if not 0 <= norm_eps < math.inf:
+        raise ValueError(f"norm_eps must be finite and not negative, got {norm_eps}")

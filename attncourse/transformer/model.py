@@ -44,7 +44,8 @@ class Transformer(nn.Module):
     Raises:
         TypeError: if a size is not an integer; on a call, if tokens or masks have another dtype.
         ValueError: if the sizes do not fit; on a call, if shapes disagree, an id is unknown, a
-            sentence has more than `config.max_len` tokens, or padding stands before a real token.
+            sentence has more than `config.max_len` tokens, the target none, or padding stands
+            before a real token.
 
     Source: Vaswani et al. 2017, section 3. The paper's embeddings are one matrix with the output's,
     as with `tie_embeddings`, and are multiplied by the root of d_model, as here always. Dropout
@@ -99,6 +100,7 @@ class Transformer(nn.Module):
         self.encoder = Encoder(config.num_layers, *sizes, **options)
         decoder_layers = config.num_decoder_layers
         decoder_layers = config.num_layers if decoder_layers is None else decoder_layers
+        require_integer("num_decoder_layers", decoder_layers, least=1)
         self.decoder = Decoder(decoder_layers, *sizes, **options)
         self.output = nn.Linear(config.embed_dim, target_size, bias=False)
         if config.tie_embeddings:
@@ -124,18 +126,30 @@ class Transformer(nn.Module):
         Returns:
             (batch, target, vocabulary), logits. Those at padding mean nothing.
         """
+        return self.output(self.hidden(source, target, source_mask, target_mask))
+
+    def hidden(
+        self,
+        source: Int64[Tensor, "batch source"],
+        target: Int64[Tensor, "batch target"],
+        source_mask: Bool[Tensor, "batch source"] | None = None,
+        target_mask: Bool[Tensor, "batch target"] | None = None,
+    ) -> Float[Tensor, "batch target embed_dim"]:
+        """Give the vectors of which `output` makes logits; the arguments are those of `forward`."""
         source = self._tokens("source", source, source_mask, self.source_embedding)
         target = self._tokens("target", target, target_mask, self.target_embedding)
         if len(source) != len(target):
             raise ValueError(
                 f"source and target disagree in batch: {len(source)} and {len(target)}"
             )
+        if target.shape[1] == 0:
+            raise ValueError("target must hold at least the begin mark, got no token")
         require_no_hole(source_mask=source_mask, target_mask=target_mask)
         memory = self._read(source, source_mask)
         # The target's own padding stands behind its real tokens: it is in their future, which is
         # hidden anyway. So no mask is needed, and the kernel for causal attention can run.
         embedded = self._embed(target, self.target_embedding)
-        return self.output(self.decoder(embedded, memory, memory_mask=_for_queries(source_mask)))
+        return self.decoder(embedded, memory, memory_mask=_for_queries(source_mask))
 
     def start(
         self,

@@ -1,0 +1,19 @@
+"""From scores to a sentence: greedy search, sampling and beam search (chapters 04 and 12).
+
+| module | what it holds |
+|---|---|
+| `state` | a decoder's state, row by row, and what a search gives |
+| `writing` | one sentence word by word: greedy search and sampling |
+| `beam` | several beginnings at once: beam search |
+
+Any model will do that has `start(source, source_mask)`, giving a state, and `step(tokens, state)`,
+giving the logits (batch, vocabulary) of the next token and the state after it. A state is a tensor
+or any nesting of tuples, lists and dictionaries of tensors, each with the batch as its first axis;
+an object in it that holds tensors has a method `select` of its own.
+"""
+
+from attncourse.decoding.beam import beam_search
+from attncourse.decoding.state import Decoded, select
+from attncourse.decoding.writing import greedy, sample
+
+__all__ = ["Decoded", "beam_search", "greedy", "sample", "select"]

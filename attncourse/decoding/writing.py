@@ -1,0 +1,186 @@
+"""A sentence word by word (chapters 04 and 12): the likeliest each time, or one that is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from attncourse.decoding.state import Decoded, decoded, require_search, select, step
+from attncourse.runtime import evaluating, require_integer
+
+
+def greedy(
+    model: Any,
+    source: Int64[Tensor, "batch source"],
+    source_mask: Bool[Tensor, "batch source"] | None = None,
+    *,
+    bos: int,
+    eos: int,
+    pad: int,
+    max_length: int,
+) -> Decoded:
+    """Take the likeliest token at every step (chapter 04).
+
+    A sentence that is finished leaves the batch and costs nothing more. The model decodes in
+    evaluation mode and is left in the mode that it was in.
+
+    Args:
+        model: has `start` and `step`, see above.
+        source: (batch, source), token ids.
+        source_mask: (batch, source), True at real tokens; by default all are real.
+        bos, eos, pad: the ids of the begin mark, the end mark and padding.
+        max_length: tokens after which a sentence is cut, the end mark counted.
+
+    Returns:
+        The sentences, as long as the longest.
+
+    Raises:
+        TypeError: if the model lacks a method, or an argument has another type.
+        ValueError: if `source` is not (batch, source), an id is negative, or `max_length` is not
+            positive.
+
+    Example:
+        >>> from attncourse.recurrent import EncoderDecoder, GRUDecoder, GRUEncoder
+        >>> encoder = GRUEncoder(97, embed_dim=5, hidden_dim=7)
+        >>> decoder = GRUDecoder(89, embed_dim=5, hidden_dim=7, memory_dim=7)
+        >>> model, source = EncoderDecoder(encoder, decoder), torch.tensor([[4, 5, 6], [7, 8, 9]])
+        >>> written = greedy(model, source, bos=1, eos=2, pad=0, max_length=11)
+        >>> len(written.tokens), bool((written.lengths <= 11).all())
+        (2, True)
+    """
+    return _write(
+        model,
+        source,
+        source_mask,
+        lambda scores: scores.argmax(-1),
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        max_length=max_length,
+    )
+
+
+def sample(
+    model: Any,
+    source: Int64[Tensor, "batch source"],
+    source_mask: Bool[Tensor, "batch source"] | None = None,
+    *,
+    bos: int,
+    eos: int,
+    pad: int,
+    max_length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Decoded:
+    r"""Draw each token from what the model holds likely (chapter 12).
+
+    The logits are divided by the temperature. Of the tokens then stay the `top_k` likeliest, and
+    of these the fewest likeliest that together have a share of `top_p`; one of them is drawn by
+    its probability among them.
+
+    Args:
+        model, source, source_mask, bos, eos, pad, max_length: as for `greedy`.
+        temperature: below 1 the likely tokens become likelier, above 1 the others. Towards 0 it
+            becomes `greedy`.
+        top_k: how many tokens may be drawn; by default all. Those as likely as the last one may
+            be drawn too.
+        top_p: the share, above 0 and at most 1; by default 1.
+        generator: what chance is drawn from, on the model's device; by default PyTorch's own.
+
+    Returns:
+        The sentences, as long as the longest. `log_probability` is the model's own, whatever the
+        temperature.
+
+    Raises:
+        TypeError: as `greedy`.
+        ValueError: as `greedy`, and if `temperature` or `top_k` is not positive, or `top_p` lies
+            outside (0, 1].
+
+    Source: top_k is Fan et al. 2018, section 5.1; top_p, the nucleus, Holtzman et al. 2020,
+    section 3.1.
+
+    Example:
+        >>> from attncourse.recurrent import EncoderDecoder, GRUDecoder, GRUEncoder
+        >>> encoder = GRUEncoder(97, embed_dim=5, hidden_dim=7)
+        >>> decoder = GRUDecoder(89, embed_dim=5, hidden_dim=7, memory_dim=7)
+        >>> model, source = EncoderDecoder(encoder, decoder), torch.tensor([[4, 5, 6], [7, 8, 9]])
+        >>> marks = {"bos": 1, "eos": 2, "pad": 0, "max_length": 11}
+        >>> drawn = sample(model, source, **marks, temperature=0.7, top_p=0.9)
+        >>> len(drawn.tokens), bool((drawn.lengths <= 11).all())
+        (2, True)
+    """
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    if top_k is not None:
+        require_integer("top_k", top_k, least=1)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must lie above 0 and be at most 1, got {top_p}")
+
+    def draw(scores: Tensor) -> Tensor:
+        scores = scores / temperature
+        if top_k is not None and top_k < scores.shape[-1]:
+            least = scores.topk(top_k).values[:, -1:]
+            scores = scores.masked_fill(scores < least, -torch.inf)
+        probability = scores.softmax(-1)
+        if top_p is not None:
+            ordered, token = probability.sort(descending=True, stable=True)
+            likelier = ordered.cumsum(-1) - ordered  # the share of all that come before
+            probability = ordered.masked_fill(likelier >= top_p, 0)
+            return token.gather(1, probability.multinomial(1, generator=generator))[:, 0]
+        return probability.multinomial(1, generator=generator)[:, 0]
+
+    return _write(
+        model,
+        source,
+        source_mask,
+        draw,
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        max_length=max_length,
+    )
+
+
+@torch.no_grad()
+def _write(
+    model: Any,
+    source: Tensor,
+    source_mask: Tensor | None,
+    choose: Callable[[Tensor], Tensor],
+    *,
+    bos: int,
+    eos: int,
+    pad: int,
+    max_length: int,
+) -> Decoded:
+    """Append at each step what `choose` takes, given log-probabilities (going, vocabulary)."""
+    require_search(model, source, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    batch = len(source)
+    written = source.new_full((batch, max_length), pad)
+    lengths = source.new_zeros(batch)
+    total = None
+    with evaluating(model):
+        state = model.start(source, source_mask)
+        going = torch.arange(batch, device=source.device)  # the sentences not finished yet
+        tokens = source.new_full((batch,), bos)
+        for position in range(max_length if batch else 0):
+            scores, state = step(model, tokens, state)
+            if total is None:
+                total = scores.new_zeros(batch)
+            tokens = choose(scores)
+            written[going, position] = tokens
+            lengths[going] += 1
+            total[going] += scores.gather(1, tokens[:, None])[:, 0]
+            left = (tokens != eos).nonzero().squeeze(1)
+            if len(left) < len(going):
+                going, tokens = going[left], tokens[left]
+                if not len(left):
+                    break
+                state = select(state, left)
+    return decoded(written, lengths, total)

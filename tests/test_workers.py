@@ -1,0 +1,109 @@
+"""attncourse.training.workers: several processes train to what one trains to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from support import refused
+
+from attncourse.data.batches import Batch, Batches
+from attncourse.training import Workers, fit, read_checkpoint, working_together
+from attncourse.training import workers as module
+from attncourse.transformer import Transformer, TransformerConfig
+
+SCRIPT = Path(__file__).with_name("together.py")
+
+
+def start(folder: Path, processes: int, **asked) -> subprocess.CompletedProcess:
+    """Run the script alone, or by torchrun."""
+    folder.mkdir(exist_ok=True)
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone", "--no-python"]
+        launcher += [f"--nproc_per_node={processes}", sys.executable]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        environment.pop(name, None)
+    command = [*launcher, str(SCRIPT), str(folder), json.dumps(asked)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def trained(folder: Path, processes: int, **asked) -> dict:
+    done = start(folder, processes, **asked)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "result.json").read_text())
+
+
+def assert_same(one: dict, other: dict, tolerance: float) -> None:
+    for name in ("loss", "gradient_norm", "validation_loss", "tokens", "learning_rate"):
+        mine, theirs = (torch.tensor(each["history"][name]).double() for each in (one, other))
+        assert (mine - theirs).abs().max() <= tolerance, name
+    for name, weights in one["weights"].items():
+        weights, others = torch.tensor(weights), torch.tensor(other["weights"][name])
+        # Adam divides a gradient by its own size, and the key's bias has none but rounding.
+        if not name.endswith("key_projection.bias"):
+            assert (weights - others).abs().max() <= tolerance, name
+
+
+@pytest.mark.parametrize("cut", [{"sentences": 6}, {"tokens": 60}], ids=lambda cut: next(iter(cut)))
+def test_two_processes_train_as_one(tmp_path, cut):
+    asked = {"steps": 17, "cut": cut, "accumulate": 2, "label_smoothing": 0.1}
+    alone = trained(tmp_path / "alone", 1, **asked)
+    assert alone["history"]["loss"][0] > alone["history"]["loss"][-1] + 0.1, "learned nothing"
+    assert_same(alone, trained(tmp_path / "together", 2, **asked), 1e-6)
+
+
+def test_a_process_that_is_killed_ends_the_training_which_then_goes_on(tmp_path):
+    asked = {"steps": 11, "dropout": 0.3}
+    whole = trained(tmp_path / "whole", 2, **asked)
+    for rank in (0, 1):
+        folder = tmp_path / f"killed{rank}"
+        done = start(folder, 2, **asked, die=[rank, 6])
+        assert done.returncode != 0
+        assert "WorkerError: step 7 was not made" in done.stderr
+        assert f"{folder}/checkpoint.safetensors holds step 6" in done.stderr
+        assert read_checkpoint(folder).step == 6
+        assert [path.name for path in folder.iterdir()] == ["checkpoint.safetensors"]
+        again = trained(folder, 2, **asked)
+        assert again["history"]["loss"] == whole["history"]["loss"]
+        assert again["weights"] == whole["weights"]
+
+
+def test_each_process_drops_on_its_own(tmp_path):
+    """With the same draws in all, half the noise of dropout would be lost."""
+    asked = {"steps": 1, "dropout": 0.5, "cut": {"sentences": 2}}
+    alike = trained(tmp_path, 2, **asked)
+    assert alike["history"]["loss"][0] > 0
+
+
+def test_the_rows_of_a_batch_are_shared_out():
+    batch = Batch.of([([4, 5], [6]), ([7], [8, 9]), ([4, 4, 4], [5])])
+    first, second = (Workers(rank, 2).share(batch) for rank in (0, 1))
+    assert first.indices.tolist() == [0, 2]
+    assert second.indices.tolist() == [1]
+    assert second.source.tolist() == [[7]]
+    assert second.target.tolist() == [[1, 8, 9, 2]]
+    assert first.target.shape[1] == 3, "cut to its own longest"
+    assert Workers().share(batch) is batch
+
+
+def test_alone_nothing_is_asked_of_others():
+    with working_together() as workers:
+        assert workers == Workers(0, 1)
+    assert workers.first
+    assert workers.any(True, torch.device("cpu")) is True
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused(monkeypatch):
+    monkeypatch.setattr(module.Workers, "present", classmethod(lambda cls: cls(0, 2)))
+    config = TransformerConfig(17, embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1)
+    batches = Batches([([4], [5])] * 3, sentences=3)
+    with refused(ValueError, "sentences", "3", "2 processes"):
+        fit(Transformer(config), batches, steps=1, device="cpu", progress=False)
