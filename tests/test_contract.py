@@ -9,6 +9,7 @@ that the checks would notice.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from contextlib import contextmanager
 
@@ -558,12 +559,13 @@ def encoder_that_reads_padding():
 
 
 def loss_that_counts_padding():
-    right = training_loss.sequence_loss
+    right, sides = training_loss.padding_mask, itertools.cycle(["source", "target"])
 
-    def loss(logits, labels, mask, label_smoothing=0.0):
-        return right(logits, labels, torch.ones_like(mask), label_smoothing)
+    def mask(lengths, length):
+        found = right(lengths, length)
+        return found if next(sides) == "source" else torch.ones_like(found)
 
-    return replaced(training_loss, "sequence_loss", loss)
+    return replaced(training_loss, "padding_mask", mask)
 
 
 def steps_that_write_into_the_state():

@@ -23,6 +23,7 @@ from attncourse.training import (
     History,
     batch_loss,
     fit,
+    inverse_root_schedule,
     mean_loss,
     read_checkpoint,
     sequence_loss,
@@ -301,6 +302,40 @@ def test_the_schedule_counts_from_one_and_acts_on_its_own_step():
     for step in range(4):  # each of the two parameters moves by the same
         logits = logits - 2 * 0.5 * factors[step + 1] * gradient_by_hand(logits)
         torch.testing.assert_close(seen[step], logits)
+
+
+def test_the_papers_schedule_is_the_papers_formula():
+    """Section 5.3, equation 3, for the base model: d_model 512, 4,000 steps of warm-up."""
+    schedule, peak = inverse_root_schedule(4000), (512 * 4000) ** -0.5
+    for step in (1, 100, 3999, 4000, 4001, 100_000):
+        paper = 512**-0.5 * min(step**-0.5, step * 4000**-1.5)
+        assert peak * schedule(step) == pytest.approx(paper, rel=1e-12)
+    assert max(range(1, 9000), key=schedule) == 4000
+    with refused(ValueError, "warmup", "positive", "0"):
+        inverse_root_schedule(0)
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 7])
+def test_accumulated_gradients_are_those_of_one_large_batch(accumulate):
+    """Batches of very different numbers of tokens: a mean of their means would show."""
+    whole, parts = (small_model(dropout=0.0).double() for _ in range(2))
+    pairs = corpus(accumulate)
+    options = {"steps": 1, "label_smoothing": 0.1, **QUIET}
+    large = fit(whole, Batches(pairs, sentences=accumulate), **options)
+    small = fit(parts, Batches(pairs, sentences=1), accumulate=accumulate, **options)
+    assert small.tokens == large.tokens
+    assert small.loss == pytest.approx(large.loss, rel=1e-12)
+    assert small.gradient_norm == pytest.approx(large.gradient_norm, rel=1e-12)
+    for mine, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-10, atol=1e-14)
+
+
+def test_an_epochs_last_step_may_have_fewer_batches():
+    batches = Batches([([4], [5])] * 5, sentences=1)
+    history = fit(small_model(), batches, epochs=2, accumulate=2, **QUIET)
+    assert history.tokens == [4, 4, 2, 4, 4, 2]
+    with refused(ValueError, "accumulate", "positive", "0"):
+        fit(small_model(), batches, steps=1, accumulate=0, **QUIET)
 
 
 def test_the_default_is_adam_with_a_rate_of_a_thousandth():
