@@ -551,6 +551,8 @@ def test_an_attribute_that_came_later_has_its_default():
 def test_configs_that_make_no_sense_are_refused(own_errors):
     with refused(ValueError, "name", "tiny, small, base, big", "'huge'"):
         TransformerConfig.preset("huge", 97)
+    with refused(ValueError, "name", "tiny, small, base, big", "['tiny']"):
+        TransformerConfig.preset(["tiny"], 97)
     with refused(TypeError, "heads"):
         TransformerConfig.preset("base", 97, heads=8)
     with refused(ValueError, "vocab_size", "got embed_dim"):

@@ -50,7 +50,8 @@ def encoder_block(norm_first: bool = False, *, ax: Axes | None = None, title: st
             corner = (x + 0.4, -0.4)
             ax.add_patch(plt.Rectangle(corner, width, 0.8, color=PARTS[part], zorder=3))
             middle = x + 0.4 + width / 2
-            ax.text(middle, 0, part, ha="center", va="center", color="white", zorder=4)
+            colour = BLACK if part == "norm" else "white"  # white on orange is hard to read
+            ax.text(middle, 0, part, ha="center", va="center", color=colour, zorder=4)
             x += 0.4 + width
     arrow(ax, (x, 0), (x + 0.5, 0))
     ax.set(xlim=(-0.5, x + 0.6), ylim=(-0.6, 1.2), aspect="equal", title=title)

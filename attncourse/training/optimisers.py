@@ -10,7 +10,7 @@ from torch import nn
 from attncourse.runtime import device_of
 
 
-def adam(model: nn.Module, learning_rate: float = 1e-3, **settings: Any) -> torch.optim.Adam:
+def adam(model: nn.Module, learning_rate: float = 1e-3, **settings: Any) -> torch.optim.Optimizer:
     """Make Adam for all of a model's parameters (chapter 04).
 
     Args:

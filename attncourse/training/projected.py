@@ -40,8 +40,8 @@ def projected_loss(
     Returns:
         A single number, in nats.
 
-    Source: Vaswani et al. 2017, section 5.4, for the smoothing. That gradients can be had in the
-    same pass is Wijmans et al. 2024.
+    Source: the loss is that of Vaswani et al. 2017, section 5.4; gradients in the same pass, some
+    rows at a time, are of Hsu et al. 2024, "Liger Kernel".
 
     Example:
         >>> projected_loss(torch.zeros(3, 2), torch.ones(4, 2), torch.tensor([0, 3, 1]))

@@ -72,7 +72,7 @@ class TransformerConfig:
             TypeError: if there is no such attribute.
             ValueError: if there is no such preset.
         """
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise ValueError(f"name must be one of {', '.join(PRESETS)}, got {name!r}")
         return replace(cls(vocab_size, **PRESETS[name]), **changes)
 
