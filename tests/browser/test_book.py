@@ -92,18 +92,24 @@ def test_every_picture_is_shown_and_described(visit):
         assert not alt.endswith((".png", ".svg")), f"{source} is described by its path"
 
 
-def test_nothing_is_wider_than_a_phone(phone):
-    wide = phone.evaluate(
-        """() => {
-            const width = document.documentElement.clientWidth;
-            if (document.documentElement.scrollWidth <= width) return [];
-            return [...document.querySelectorAll('article *')]
-                .filter(e => e.getBoundingClientRect().right > width + 1)
-                .map(e => e.outerHTML.slice(0, 120));
-        }"""
-    )
-    assert wide == []
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+# A small phone, a tablet on its side, a small window, and just where the margin finds its room.
+@pytest.mark.parametrize("width", [375, 1000, 1100, 1200])
+def test_nothing_is_wider_than_the_window(visit, width):
+    visit.page.set_viewport_size({"width": width, "height": 812})
+    try:
+        wide = visit.page.evaluate(
+            """() => {
+                const width = document.documentElement.clientWidth;
+                if (document.documentElement.scrollWidth <= width) return [];
+                return [...document.querySelectorAll('article *')]
+                    .filter(e => e.getBoundingClientRect().right > width + 1)
+                    .map(e => e.outerHTML.slice(0, 120));
+            }"""
+        )
+        assert wide == []
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    finally:
+        visit.page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def serious_violations(page, **options) -> list[str]:
