@@ -288,10 +288,12 @@ def test_no_key_at_all_gives_the_output_bias():
 
 
 @EVERY_KIND
+@pytest.mark.parametrize("gradients", [True, False], ids=["with gradients", "without"])
 @pytest.mark.parametrize("chunks", [[1] * 7, [3, 1, 3], [1, 6], [7], [2, 0, 5]], ids=str)
-def test_with_a_cache_chunks_are_the_parallel_pass(kind, chunks):
+def test_with_a_cache_chunks_are_the_parallel_pass(kind, chunks, gradients):
     layer, x, cache = layer_of(**KINDS[kind]), tokens(7), KeyValueCache()
-    parts = [layer(part, causal=True, cache=cache) for part in x.split(chunks, 1)]
+    with torch.set_grad_enabled(gradients):
+        parts = [layer(part, causal=True, cache=cache) for part in x.split(chunks, 1)]
     torch.testing.assert_close(torch.cat(parts, 1), layer(x, causal=True), **CLOSE)
     assert len(cache) == 7
 
@@ -318,6 +320,48 @@ def test_without_causal_a_cache_is_more_keys():
     layer(x, memory[:, :3], cache=cache)
     output = layer(x, memory[:, 3:], cache=cache)
     torch.testing.assert_close(output, layer(x, memory), **CLOSE)
+
+
+@torch.no_grad()
+def test_copies_of_a_cache_go_on_in_different_ways():
+    """They share memory, and neither sees what the other puts behind the common beginning."""
+    layer, x, cache = layer_of(), tokens(8), KeyValueCache()
+    for part in x[:, :5].split(1, 1):
+        layer(part, causal=True, cache=cache)
+    ways = [cache.copy() for _ in range(3)]
+    ends = [x[:, 5:], x[:, 5:].flip(1), -x[:, 5:]]
+    steps = [[], [], []]
+    for i in range(3):  # turn and turn about
+        for way, end, found in zip(ways, ends, steps, strict=True):
+            found.append(layer(end[:, i : i + 1], causal=True, cache=way))
+    for end, found in zip(ends, steps, strict=True):
+        whole = layer(torch.cat([x[:, :5], end], 1), causal=True)
+        torch.testing.assert_close(torch.cat(found, 1), whole[:, 5:], **CLOSE)
+    assert len(cache) == 5
+    again = layer(x[:, 5:6], causal=True, cache=cache.select(torch.arange(len(x))))
+    torch.testing.assert_close(again, steps[0][0], **CLOSE)
+
+
+@torch.no_grad()
+def test_a_growing_cache_seldom_moves():
+    layer, cache, places = layer_of(), KeyValueCache(), set()
+    for part in tokens(64).split(1, 1):
+        layer(part, causal=True, cache=cache)
+        places.add(cache.key.untyped_storage().data_ptr())
+    assert len(cache) == 64
+    assert len(places) <= 7  # 1, 4, 10, 22, 46, 94 at most
+
+
+def test_what_grew_without_gradients_goes_on_with_them():
+    layer, x, cache = layer_of(), tokens(4), KeyValueCache()
+    with torch.no_grad():
+        for part in x[:, :3].split(1, 1):
+            layer(part, causal=True, cache=cache)
+    before = cache.key.clone()
+    output = layer(x[:, 3:], causal=True, cache=cache)
+    torch.testing.assert_close(output, layer(x, causal=True)[:, 3:], **CLOSE)
+    output.square().sum().backward()
+    assert torch.equal(cache.key[:, :, :3], before)
 
 
 def test_gradients_flow_through_a_cache():
@@ -564,6 +608,15 @@ def test_a_call_that_is_refused_leaves_the_cache_as_it_was(own_errors):
     with refused(ValueError, "mask"):
         layer(tokens(), mask=torch.ones(BATCH, KEYS, dtype=torch.bool), cache=cache)
     assert len(cache) == 0
+    x = tokens(5)
+    with torch.no_grad():  # where it grows in place
+        layer(x[:, :3], causal=True, cache=cache)
+        layer(x[:, 3:4], causal=True, cache=cache)
+        with refused(ValueError, "mask"):
+            layer(-x, mask=torch.ones(BATCH, KEYS, dtype=torch.bool), cache=cache)
+        assert len(cache) == 4
+        last = layer(x[:, 4:], causal=True, cache=cache)
+        torch.testing.assert_close(last, layer(x, causal=True)[:, 4:], **CLOSE)
 
 
 def test_masks_that_do_not_fit_are_refused(own_errors):

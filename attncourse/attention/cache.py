@@ -19,7 +19,9 @@ class KeyValueCache:
     gives a cache that is complete: nothing is appended any more, as when all that is looked at is a
     sentence read before.
 
-    A layer replaces the tensors in its cache and never writes into them, so `copy` is cheap.
+    A layer replaces the tensors in its cache and never changes what they hold, so `copy` is cheap.
+    Without gradients they stand in room that doubles when it is full: a token costs no copy of all
+    before it.
 
     Attributes:
         key: (batch, kv_heads, length, head_dim), or None while it is empty.
@@ -42,6 +44,7 @@ class KeyValueCache:
         self.value: Tensor | None = None
         self.complete = False
         self._layer: Any = None  # whose keys and values these are
+        self._room: _Room | None = None  # in which they stand, with copies of this cache perhaps
 
     def __len__(self) -> int:
         return 0 if self.key is None else self.key.shape[-2]
@@ -77,7 +80,11 @@ class KeyValueCache:
                         f"length, head_dim), to which {tuple(new.shape)} cannot be appended"
                     )
                 require_same_kind(name, held, new, of="cache")
-            key, value = torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
+            if torch.is_grad_enabled() or torch.compiler.is_compiling():
+                return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
+            if self._room is None or not self._room.fits(len(self), key):
+                self._room = _Room(self.key, self.value, 2 * (len(self) + key.shape[-2]))
+            key, value = self._room.append(key, value)
         return key, value
 
     def hold(self, layer: Any, key: Tensor, value: Tensor) -> None:
@@ -96,12 +103,13 @@ class KeyValueCache:
         """Give a cache that holds the same, and can go on from here on its own."""
         new = KeyValueCache()
         new.key, new.value = self.key, self.value
-        new.complete, new._layer = self.complete, self._layer
+        new.complete, new._layer, new._room = self.complete, self._layer, self._room
         return new
 
     def select(self, index: Int64[Tensor, "rows"]) -> KeyValueCache:
         """Give a cache of some rows of the batch, in this order (see `attncourse.decoding`)."""
         new = self.copy()
+        new._room = None
         if self.key is not None:
             new.key, new.value = (held.index_select(0, index) for held in (self.key, self.value))
         return new
@@ -109,3 +117,26 @@ class KeyValueCache:
     def __repr__(self) -> str:
         shape = "empty" if self.key is None else f"key {tuple(self.key.shape)}"
         return f"KeyValueCache({shape}{', complete' if self.complete else ''})"
+
+
+class _Room:
+    """Memory for keys and values, of which the first `used` are somebody's."""
+
+    def __init__(self, key: Tensor, value: Tensor, length: int):
+        self.used = key.shape[-2]
+        self.tensors = []
+        for held in (key, value):
+            room = held.new_empty((*held.shape[:2], length, held.shape[3]))
+            room[:, :, : self.used] = held
+            self.tensors.append(room)
+
+    def fits(self, past: int, new: Tensor) -> bool:
+        """Whether the new ones can stand behind `past`, where no other copy has put its own."""
+        return self.used == past and past + new.shape[-2] <= self.tensors[0].shape[-2]
+
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        """Put them behind the others, and give all."""
+        past, self.used = self.used, self.used + key.shape[-2]
+        for room, new in zip(self.tensors, (key, value), strict=True):
+            room[:, :, past : self.used] = new
+        return tuple(room[:, :, : self.used] for room in self.tensors)

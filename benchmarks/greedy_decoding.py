@@ -1,0 +1,140 @@
+"""Greedy decoding with the cache, beside the same model without it and Hugging Face's `generate`.
+
+64 sentences are written to 64 tokens each, in float32 on the CPU, by models of the same shape with
+random weights; none may end early. The three take turns, and only neighbouring times are compared.
+Prints how many times longer the others take, and the time per token at the beginning and the end.
+
+    python benchmarks/greedy_decoding.py
+"""
+
+from __future__ import annotations
+
+import os
+
+# Read when torch is imported: idle threads must not spin beside the one that is timed.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import argparse
+import platform
+import sys
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from transformer_step import VOCABULARY, OfMarian
+
+from attncourse.decoding import greedy
+from attncourse.transformer import Transformer, TransformerConfig
+
+SENTENCES, SOURCE, LENGTH, ROUNDS = 64, 16, 64, 5
+WANTED_WITHOUT, WANTED_MARIAN = 5.0, 1.0
+NEVER = VOCABULARY  # an end mark that no model can write
+
+
+class Timed:
+    """A model that notes when each of its steps began."""
+
+    def __init__(self, model: Transformer):
+        self.model = model
+        self.times: list[float] = []
+
+    def start(self, source: Tensor, source_mask: Tensor | None):
+        return self.model.start(source, source_mask)
+
+    def step(self, tokens: Tensor, state):
+        self.times.append(perf_counter())
+        return self.model.step(tokens, state)
+
+
+class WithoutCache:
+    """The same model, which reads all that it has written anew for every token."""
+
+    def __init__(self, model: Transformer):
+        self.model = model
+
+    def start(self, source: Tensor, source_mask: Tensor | None):
+        return source, source.new_zeros(len(source), 0)
+
+    def step(self, tokens: Tensor, state):
+        source, written = state
+        written = torch.cat([written, tokens[:, None]], 1)
+        return self.model(source, written)[:, -1], (source, written)
+
+
+def write(model) -> Callable[[Tensor], Tensor]:
+    return lambda source: greedy(model, source, bos=1, eos=NEVER, pad=0, max_length=LENGTH).tokens
+
+
+def generate(peer: OfMarian) -> Callable[[Tensor], Tensor]:
+    model = peer.model.eval()
+    config = model.generation_config
+    config.eos_token_id = config.forced_eos_token_id = config.bad_words_ids = None
+
+    def run(source: Tensor) -> Tensor:
+        with torch.no_grad():
+            return model.generate(
+                input_ids=source,
+                attention_mask=torch.ones_like(source),
+                max_new_tokens=LENGTH,
+                min_new_tokens=LENGTH,
+                num_beams=1,
+                do_sample=False,
+            )[:, 1:]
+
+    return run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=("tiny", "base"), default="tiny")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    torch.manual_seed(0)
+    config = TransformerConfig.preset(asked.size, VOCABULARY, dropout=0.0)
+    model = Transformer(config).eval()
+    source = torch.randint(4, VOCABULARY, (SENTENCES, SOURCE))
+    timed = Timed(model)
+    ways = {
+        "with cache": write(timed),
+        "without cache": write(WithoutCache(model)),
+        "Marian's generate": generate(OfMarian(config)),
+    }
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}")
+    if hasattr(os, "getloadavg"):
+        print(f"load of the last minute before the start: {os.getloadavg()[0]:.2f}")
+    written = {name: way(source) for name, way in ways.items()}  # the first calls allocate
+    assert all(tokens.shape == (SENTENCES, LENGTH) for tokens in written.values())
+    assert torch.equal(written["with cache"], written["without cache"])
+
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    timed.times.clear()
+    order = list(ways)
+    for _ in range(asked.rounds):
+        for name in order:
+            start = perf_counter()
+            ways[name](source)
+            taken[name].append(perf_counter() - start)
+        order = order[1:] + order[:1]
+    begins = torch.tensor(timed.times, dtype=torch.float64).view(asked.rounds, LENGTH)
+    each = 1000 * (begins[:, 1:] - begins[:, :-1])
+    early, late = each[:, 1:16].median().item(), each[:, -15:].median().item()
+    print(f"{asked.size}, {SENTENCES} sentences of {LENGTH} tokens; with the cache")
+    print(f"a token of each takes {early:.1f} ms at the beginning, {late:.1f} ms at the end")
+    passed = True
+    for name, wanted in (("without cache", WANTED_WITHOUT), ("Marian's generate", WANTED_MARIAN)):
+        ratio = median(
+            theirs / ours for ours, theirs in zip(taken["with cache"], taken[name], strict=True)
+        )
+        passed &= ratio >= wanted
+        verdict = "met" if ratio >= wanted else "NOT met"
+        print(
+            f"{name}: {ratio:.2f} times as long ({1000 * median(taken[name]):,.0f} ms beside "
+            f"{1000 * median(taken['with cache']):,.0f}); wanted at least {wanted:g}: {verdict}"
+        )
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
