@@ -17,11 +17,11 @@ from attncourse.training import Workers, fit, read_checkpoint, working_together
 from attncourse.training import workers as module
 from attncourse.transformer import Transformer, TransformerConfig
 
-SCRIPT = Path(__file__).with_name("together.py")
+HERE = Path(__file__).parent
 
 
-def start(folder: Path, processes: int, **asked) -> subprocess.CompletedProcess:
-    """Run the script alone, or by torchrun."""
+def run(script: str, *arguments: str, processes: int, folder: Path) -> subprocess.CompletedProcess:
+    """Run a script in a folder, alone or by torchrun."""
     folder.mkdir(exist_ok=True)
     launcher = [sys.executable]
     if processes > 1:
@@ -30,8 +30,15 @@ def start(folder: Path, processes: int, **asked) -> subprocess.CompletedProcess:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
         environment.pop(name, None)
-    command = [*launcher, str(SCRIPT), str(folder), json.dumps(asked)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    command = [*launcher, str(HERE / script), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def start(folder: Path, processes: int, **asked) -> subprocess.CompletedProcess:
+    arguments = str(folder), json.dumps(asked)
+    return run("together.py", *arguments, processes=processes, folder=folder)
 
 
 def trained(folder: Path, processes: int, **asked) -> dict:
@@ -75,11 +82,38 @@ def test_a_process_that_is_killed_ends_the_training_which_then_goes_on(tmp_path)
         assert again["weights"] == whole["weights"]
 
 
-def test_each_process_drops_on_its_own(tmp_path):
+def test_the_command_line_is_the_same_for_one_process_and_two(tmp_path):
+    records = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        command = ["train", "small", "--device", "cpu"]
+        done = run("together_cli.py", *command, processes=processes, folder=folder)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.stdout.count("recorded in results/small-seed0.json") == 1
+        assert done.stdout.count("step 12 of 12") == 1
+        records.append(json.loads((folder / "results/small-seed0.json").read_text()))
+    one, two = (record["training"]["curve"] for record in records)
+    assert one["loss"][0] > one["loss"][-1] + 0.1, "learned nothing"
+    for name in ("loss", "validation_loss"):  # in single precision
+        assert two[name] == pytest.approx(one[name], abs=2e-4)
+    assert records[0]["training"]["target_tokens"] == records[1]["training"]["target_tokens"]
+
+
+def test_each_process_draws_its_own_and_always_the_same():
     """With the same draws in all, half the noise of dropout would be lost."""
-    asked = {"steps": 1, "dropout": 0.5, "cut": {"sentences": 2}}
-    alike = trained(tmp_path, 2, **asked)
-    assert alike["history"]["loss"][0] > 0
+
+    def drawn(*numbers, size=2):
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            Workers(0, size).seed(*numbers)
+            return torch.rand(3).tolist()
+
+    ways = [(5, 7, 0), (5, 7, 1), (5, 8, 0), (6, 7, 0)]  # seed, step, rank
+    assert len({tuple(drawn(*way)) for way in ways}) == 4
+    assert drawn(*ways[0]) == drawn(*ways[0])
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        assert drawn(*ways[0], size=1) == torch.rand(3).tolist(), "alone nothing is seeded anew"
 
 
 def test_the_rows_of_a_batch_are_shared_out():
