@@ -148,6 +148,8 @@ FAULTS = {
     "positions_from_zero": "every call counts from 0",
     "encoder_block": "the residual starts from the normalised input",
     "leaking_decoder": "the future is hidden in training only",
+    "stepped_training": "the losses of an update's batches are added up",
+    "stepping_decoder": "every token stands at position 0",
 }
 
 

@@ -17,12 +17,14 @@ from attncourse.recipes import RECIPES, Recipe, corpora, environment, evaluate, 
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
 from attncourse.training import CheckpointError
 from attncourse.translator import Translator
-from benchmarks import encoder_depth
+from benchmarks import encoder_depth, several_processes
 
 ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results").glob("*.json"))
-DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]  # by no recipe
-RECORDS = [path for path in RECORDS if path not in DEPTH]
+# By no recipe, but by a script:
+DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
+SEVERAL = ROOT / "results/several-processes-seed0.json"
+RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL]]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -276,6 +278,31 @@ def test_a_record_of_depths_is_of_the_script_as_it_stands(path):
     assert {run["depth"] for run in record["runs"]} == set(encoder_depth.DEPTHS)
     assert {run["learning_rate"] for run in record["runs"]} == set(encoder_depth.RATES)
     assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
+
+
+def test_the_page_on_several_gpus_has_the_figures_of_the_record():
+    record = json.loads(SEVERAL.read_text(encoding="utf-8"))
+    assert record["settings"]["steps"] == several_processes.STEPS == 100
+    assert [run["processes"] for run in record["runs"]] == list(several_processes.PROCESSES)
+    page = (ROOT / "chapters/several_gpus.md").read_text(encoding="utf-8")
+    for run in record["runs"]:
+        assert run["difference"] < 1e-6
+        difference = f"{run['difference']:.1e}" if run["difference"] else "0"
+        row = f"| {run['processes']} | {difference} | {run['milliseconds_a_step']} |"
+        assert row in page
+
+
+def test_the_page_on_several_gpus_counts_right():
+    d, f, vocabulary, layers, tokens = 512, 2048, 37_000, 6, 25_000 * 100_000
+    weights = layers * (4 * d * d + 2 * d * f), layers * (8 * d * d + 2 * d * f), d * vocabulary
+    assert [round(number / 1e6, 1) for number in weights] == [18.9, 25.2, 18.9]
+    operations = 6 * tokens * sum(weights)
+    assert f"{operations:.1e}" == "9.4e+17"
+    by_time = 12 * 3600 * 8 * 9.5e12
+    assert f"{by_time:.1e}" == "3.3e+18"
+    assert round(operations / by_time, 2) == 0.29
+    minutes = [operations / (989e12 * share) / 60 for share in (0.3, 0.4)]
+    assert [round(number) for number in minutes] == [53, 40]
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)

@@ -16,6 +16,8 @@ gives one step, `solution(name)` the whole way, and `broken(name)` the function 
 | 08 | `waves`, `rotary` |
 | 09 | `norms`, `network`, `blocks` |
 | 10 | `decoders`, `parameters`, `leaking` |
+| 11 | `warmup`, `smoothing`, `accumulated`, `stepped` |
+| 12 | `cached`, `beams`, `stepping` |
 
 Below them: `exercise` (what an exercise is), `probe` and `bench` (which run it), `engine` (which
 judges it), `several` (the same for functions that return several things), `compare`, `faults` and
@@ -29,9 +31,12 @@ import inspect
 from collections.abc import Callable
 
 from attncourse.exercises import (
+    accumulated,
     additive,
     alignment,
+    beams,
     blocks,
+    cached,
     cues,
     decoders,
     forcing,
@@ -51,7 +56,11 @@ from attncourse.exercises import (
     rotary,
     scaled,
     sequences,
+    smoothing,
+    stepped,
+    stepping,
     symmetric,
+    warmup,
     waves,
     words,
 )
@@ -73,6 +82,8 @@ EXERCISES: dict[str, Exercise] = {
         *(waves, rotary),  # chapter 08
         *(norms, network, blocks),  # chapter 09
         *(decoders, parameters, leaking),  # chapter 10
+        *(warmup, smoothing, accumulated, stepped),  # chapter 11
+        *(cached, beams, stepping),  # chapter 12
     )
     for exercise in module.EXERCISES
 }

@@ -1,4 +1,4 @@
-"""Exercises of chapter 11 on updates of several batches: their gradient, and a loop to mend."""
+"""An exercise of chapter 11: the gradient of several batches, as if they were one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from attncourse.exercises import broken
 from attncourse.exercises.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.smoothing import draw_labels
 
 
 def accumulated_gradient(weight, inputs, labels, sizes):
@@ -17,25 +17,6 @@ def accumulated_gradient(weight, inputs, labels, sizes):
         loss = torch.nn.functional.cross_entropy(x @ weight.mT, y)  # the mean over this batch
         (loss * len(y) / len(labels)).backward()
     return weight.grad
-
-
-def train(weight, inputs, labels, warmup, accumulate):
-    weight = weight.detach().requires_grad_()
-    for number, (x, y) in enumerate(zip(inputs, labels, strict=True), 1):
-        loss = torch.nn.functional.cross_entropy(x @ weight.mT, y)
-        (loss / accumulate).backward()
-        if number % accumulate == 0:
-            rate = min(1, number // accumulate / warmup)
-            weight = (weight - rate * weight.grad).detach().requires_grad_()
-    return weight.detach()
-
-
-def _labels(shape, case, generator):
-    """Draw labels; the last axis only says how many tokens there are to draw from."""
-    return torch.randint(shape[-1], shape[:-1], generator=generator)
-
-
-# -- the gradient of several batches ---------------------------------------------------------------
 
 
 def _sizes(shape, case, generator):
@@ -48,6 +29,9 @@ def _sizes(shape, case, generator):
     first = (tokens + 1) // 2
     second = (tokens - first + 1) // 2
     return tuple(n for n in (first, second, tokens - first - second) if n)
+
+
+# -- the ways to go wrong --------------------------------------------------------------------------
 
 
 def _summed(weigh, reset=False, rate=0.0):
@@ -85,7 +69,7 @@ ACCUMULATED_GRADIENT = Exercise(
     inputs=(
         Input("weight", "vocabulary width"),
         Input("inputs", "token width"),
-        Input("labels", "token vocabulary", draw=_labels),
+        Input("labels", "token vocabulary", draw=draw_labels),
         Input("sizes", "token", draw=_sizes),
     ),
     sizes={"token": 7, "width": 3, "vocabulary": 5},
@@ -159,150 +143,4 @@ ACCUMULATED_GRADIENT = Exercise(
     solution=accumulated_gradient,
 )
 
-
-# -- find the bug ----------------------------------------------------------------------------------
-
-
-def _trained(
-    factor=lambda accumulate: 1 / accumulate,
-    count=lambda number, accumulate: number // accumulate,
-    rate=lambda update, warmup: min(1, update / warmup),
-    due=lambda number, accumulate: number % accumulate == 0,
-    keep=lambda gradient, due: 0 if due else gradient,
-):
-    """A training, each choice open to be wrong; `keep` says what is left of a gradient."""
-
-    def function(weight, inputs, labels, warmup, accumulate):
-        gradient = 0
-        for number, (x, y) in enumerate(zip(inputs, labels, strict=True), 1):
-            here = weight.detach().requires_grad_()
-            loss = F.cross_entropy(x @ here.mT, y) * factor(accumulate)
-            gradient = gradient + torch.autograd.grad(loss, here)[0]
-            now = due(number, accumulate)
-            if now:
-                weight = weight - rate(count(number, accumulate), warmup) * gradient
-            gradient = keep(gradient, now)
-        return weight.detach()
-
-    return function
-
-
-def _whole(accumulate):
-    return 1
-
-
-def _batches(number, accumulate):
-    return number
-
-
-def _from_zero(number, accumulate):
-    return number // accumulate - 1
-
-
-def _ahead(number, accumulate):
-    return number // accumulate + 1
-
-
-BATCHES = 6  # a number that 1, 2, 3 and 6 divide
-
-STEPPED_TRAINING = Exercise(
-    name="stepped_training",
-    chapter="11",
-    signature="train(weight, inputs, labels, warmup, accumulate) -> (vocabulary, width)",
-    inputs=(
-        Input("weight", "vocabulary width"),
-        Input("inputs", "batches token width"),
-        Input("labels", "batches token vocabulary", draw=_labels),
-        Input("warmup", draw=lambda shape, case, generator: 2),
-        Input("accumulate", draw=lambda shape, case, generator: 2),
-    ),
-    sizes={"token": 3, "width": 2, "vocabulary": 5},
-    tied={"batches": lambda sizes: BATCHES},
-    cases=(
-        Case(label="an update every two batches"),
-        Case(label="an update after each batch", given={"accumulate": 1}),
-        Case(label="a warm-up of four updates, of three batches each", given={"accumulate": 3, "warmup": 4}),
-        Case(label="no warm-up", given={"warmup": 1}),
-        Case(label="all batches in one update", given={"accumulate": 6, "warmup": 7}),
-        Case(label="batches of one token", sizes={"token": 1}),
-        STRIDED,
-        Case(label="float64", dtype=torch.float64),
-    ),
-    misconceptions=(
-        Misconception(
-            "the losses of an update's batches are added up, and nothing divides them: the "
-            "gradient is `accumulate` times too long, as if the learning rate were so much higher. "
-            "Adam would hide it, which divides by the gradient's own size; clipping would not",
-            (
-                broken.train,
-                *(_trained(_whole, count) for count in (_batches, _from_zero, _ahead)),
-                _trained(_whole),
-            ),
-        ),
-        Misconception(
-            "the learning rate counts batches, so the warm-up is over `accumulate` times too soon. "
-            "A step of the schedule is an update",
-            (_trained(count=_batches),),
-        ),
-        Misconception(
-            "the updates are counted from 0: the first has a rate of 0, and its batches are read "
-            "for nothing. The schedule begins with step 1",
-            (
-                _trained(count=_from_zero),
-                _trained(count=lambda number, accumulate: number - 1),
-                _trained(count=lambda number, accumulate: number - accumulate),
-            ),
-        ),
-        Misconception(
-            "the schedule runs one update ahead. It begins with step 1",
-            (_trained(count=_ahead),),
-        ),
-        Misconception(
-            "every batch makes an update. The weights move once `accumulate` batches are read",
-            tuple(
-                _trained(factor, count, due=lambda number, accumulate: True)
-                for factor in (_whole, lambda accumulate: 1 / accumulate)
-                for count in (_batches, lambda number, accumulate: number // accumulate)
-            ),
-        ),
-        Misconception(
-            "the gradient is not set to zero after an update, so old batches move the weights "
-            "again and again",
-            tuple(
-                _trained(factor, count, keep=lambda gradient, due: gradient)
-                for factor in (lambda accumulate: 1 / accumulate, _whole)
-                for count in (lambda number, accumulate: number // accumulate, _batches)
-            ),
-        ),
-        Misconception(
-            "the gradient is set to zero at each batch, so only the last one of an update counts",
-            tuple(
-                _trained(factor, count, keep=lambda gradient, due: 0)
-                for factor in (lambda accumulate: 1 / accumulate, _whole)
-                for count in (lambda number, accumulate: number // accumulate, _batches)
-            ),
-        ),
-        Misconception(
-            "the losses are divided by the number of all batches; divide by that of one update's",
-            (_trained(lambda accumulate: 1 / BATCHES),),
-        ),
-        Misconception(
-            "both are divided, the loss and the learning rate; one of them is enough",
-            (
-                lambda weight, inputs, labels, warmup, accumulate: _trained(
-                    lambda accumulate: 1 / accumulate**2
-                )(weight, inputs, labels, warmup, accumulate),
-            ),
-        ),
-        Misconception(
-            "the learning rate goes on rising after the warm-up; here it stays at 1",
-            (_trained(rate=lambda update, warmup: update / warmup),),
-        ),
-    ),
-    hint="Feed it the same batch twice, with accumulate=2: the update should be that of the batch "
-    "alone. Then print the rate of each update for a warm-up of four.",
-    solution=train,
-    broken=broken.train,
-)
-
-EXERCISES = (ACCUMULATED_GRADIENT, STEPPED_TRAINING)
+EXERCISES = (ACCUMULATED_GRADIENT,)

@@ -15,9 +15,9 @@ def smoothed_loss(logits, labels, smoothing):
     return -((1 - smoothing) * wanted + smoothing * spread).mean()
 
 
-def _labels(shape, case, generator):
-    tokens, vocabulary = shape
-    return torch.randint(vocabulary, (tokens,), generator=generator)
+def draw_labels(shape, case, generator):
+    """Draw labels for all axes but the last, which is as long as there are tokens to draw from."""
+    return torch.randint(shape[-1], shape[:-1], generator=generator)
 
 
 # -- the ways to go wrong --------------------------------------------------------------------------
@@ -88,7 +88,7 @@ SMOOTHED_LOSS = Exercise(
     signature="smoothed_loss(logits, labels, smoothing) -> one number, nats per token",
     inputs=(
         Input("logits", "token vocabulary"),
-        Input("labels", "token vocabulary", draw=_labels),
+        Input("labels", "token vocabulary", draw=draw_labels),
         Input("smoothing", draw=lambda shape, case, generator: 0.1),
     ),
     sizes={"token": 7, "vocabulary": 5},
@@ -230,16 +230,18 @@ SMOOTHED_LOSS = Exercise(
             (
                 _loss(log=lambda logits: logits.softmax(-1).log()),
                 _loss(log=lambda logits: logits - logits.exp().sum(-1, keepdim=True).log()),
-                lambda logits, labels, smoothing: -(
-                    (1 - smoothing)
-                    * logits.softmax(-1).log().gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-                    + smoothing * logits.softmax(-1).log().mean(-1)
-                ).mean(),
+                lambda logits, labels, smoothing: (
+                    -(
+                        (1 - smoothing)
+                        * logits.softmax(-1).log().gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+                        + smoothing * logits.softmax(-1).log().mean(-1)
+                    ).mean()
+                ),
             ),
         ),
     ),
-    hint="Write the target for one token of five, smoothing 0.1: what does the label get, what does "
-    "each other? The loss has two parts: the label's log-probability, and the mean of all.",
+    hint="Write the target for a vocabulary of five, smoothing 0.1: what does the label get, what "
+    "does each other? The loss has two parts: the label's log-probability, and the mean of all.",
     solution=smoothed_loss,
 )
 

@@ -72,7 +72,8 @@ WARMUP_SCHEDULE = Exercise(
         Case(label="a wider model", sizes={"embed": 7}),
         Case(label="a warm-up of one step", sizes={"warmup": 1}),
         Case(
-            label="a training that ends in its warm-up", sizes={"steps": 5, "warmup": 11, "embed": 2}
+            label="a training that ends in its warm-up",
+            sizes={"steps": 5, "warmup": 11, "embed": 2},
         ),
         Case(
             label="the paper's base model, where the rate turns",
@@ -118,11 +119,11 @@ WARMUP_SCHEDULE = Exercise(
             (_rate(late=-1),),
         ),
         Misconception(
-            "the warm-up has the wrong exponent. With -1.5 the two meet at step = warmup, where "
-            "both are warmup^-0.5; with another there is a jump in length, not a turn",
+            "the warm-up has the wrong exponent. With -1.5 the two curves cross at step = warmup, "
+            "where both are warmup^-0.5; with another they cross elsewhere",
             tuple(
                 _rate(rise=lambda step, warmup, power=power: step * float(warmup) ** power)
-                for power in (-0.5, -1.0, -2.0, 1.5, 0.5)
+                for power in (-0.5, -1.0, -2.0)
             ),
         ),
         Misconception(
@@ -164,8 +165,8 @@ WARMUP_SCHEDULE = Exercise(
             ),
         ),
     ),
-    hint="Two curves: one rises in a straight line, one falls as 1 over the root of the step. Which "
-    "is the smaller before step = warmup, and which after?",
+    hint="Two curves: one rises in a straight line, one falls as 1 over the root of the step. "
+    "Which is the smaller before step = warmup, and which after?",
     solution=warmup_schedule,
 )
 
