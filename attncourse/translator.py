@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ class Translator:
             beam_size: 1 for greedy search, else see `attncourse.decoding.beam_search`.
             length_penalty: of the beam search.
             max_length: words or parts of words after which a translation is cut; by default twice
-                as many as the longest source of its batch has, and ten.
+                as many as the longest source of its batch has, and ten, or what the model has
+                room for.
             batch: how many sentences are translated at once.
 
         Returns:
@@ -65,7 +67,7 @@ class Translator:
 
         Raises:
             TypeError: if `sentences` is one text, or a number is not an integer.
-            ValueError: if a number is not positive.
+            ValueError: if a number is not positive, or the model has no room for a sentence.
         """
         if isinstance(sentences, str):
             raise TypeError(
@@ -74,6 +76,13 @@ class Translator:
         require_integer("beam_size", beam_size, least=1)
         require_integer("batch", batch, least=1)
         ids = [self.source.encode(sentence) for sentence in sentences]
+        room = self._room()
+        for number, sentence in enumerate(ids):
+            if len(sentence) > room:
+                raise ValueError(
+                    f"sentences hold one of {len(sentence)} tokens, number {number}, but the "
+                    f"model has room for {room}: cut it in two"
+                )
         # Sentences of like length together: little padding, and they end at about the same time.
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         written: list[list[str]] = [[] for _ in ids]
@@ -81,6 +90,7 @@ class Translator:
             chosen = order[first : first + batch]
             source, lengths = pad([ids[i] for i in chosen])
             limit = 2 * source.shape[1] + 10 if max_length is None else max_length
+            limit = min(limit, room)
             device = device_of(self.model)
             source, mask = source.to(device), padding_mask(lengths, source.shape[1]).to(device)
             marks = {"bos": BOS, "eos": EOS, "pad": PAD, "max_length": limit}
@@ -93,6 +103,10 @@ class Translator:
             for i, tokens in zip(chosen, found.tokens.tolist(), strict=True):
                 written[i] = self.target.decode(tokens).split()
         return written
+
+    def _room(self) -> int:
+        """How many tokens a sentence may have: a Transformer's positions have an end."""
+        return getattr(getattr(self.model, "config", None), "max_len", sys.maxsize)
 
 
 class _WithoutUnknown(nn.Module):

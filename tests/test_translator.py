@@ -9,6 +9,7 @@ from torch import nn
 
 from attncourse.data.vocabulary import EOS, UNK, Vocabulary
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUEncoder
+from attncourse.transformer import Transformer, TransformerConfig
 from attncourse.translator import Translator
 
 WORDS = ["the", "a", "dog", "cat", "sleeps", "eats", "."]
@@ -105,3 +106,37 @@ def test_bad_input_is_refused(translate, own_errors):
         translate(["dog"], batch=0)
     with refused(ValueError, "max_length", "0"):
         translate(["dog"], max_length=0)
+
+
+@pytest.fixture
+def small_transformer() -> Translator:
+    """Says something, with room for nine tokens, and never ends by itself."""
+    torch.manual_seed(5)
+    vocabulary = Vocabulary(WORDS + FRENCH[:-1])
+    config = TransformerConfig(
+        len(vocabulary), embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1, max_len=9
+    )
+    model = Transformer(config).eval()
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.normal_(std=0.5)
+        model.output.weight[EOS] = 0.0
+    return Translator(model, vocabulary, vocabulary)
+
+
+@pytest.mark.parametrize("search", [{}, {"beam_size": 3}])
+@pytest.mark.parametrize("max_length", [None, 97])
+def test_a_translation_ends_where_the_model_has_no_more_room(small_transformer, search, max_length):
+    longest, short = small_transformer(["dog " * 9, "a dog"], max_length=max_length, **search)
+    assert 0 < len(longest) <= 9
+    assert len(short) <= 9
+
+
+def test_a_sentence_that_is_too_long_is_named_and_none_is_translated(small_transformer):
+    with refused(ValueError, "sentences", "10 tokens", "number 1", "room for 9"):
+        small_transformer(["a dog", "dog " * 10])
+
+
+def test_a_transformer_reads_nothing_and_what_it_never_saw(small_transformer):
+    nothing, unknown = small_transformer(["", "éŧ 犬"])
+    assert UNK not in small_transformer.target.encode(nothing + unknown)
