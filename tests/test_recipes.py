@@ -92,11 +92,38 @@ def test_with_and_without_attention_have_the_same_budget(name):
         with_, sizes=without_decoder, learning_rate=without.learning_rate
     )
     sizes = (450, 850) if with_.corpus == "embedded" else (7859, 5931)
+    if with_.subwords is not None:
+        sizes = with_.subwords, with_.subwords
     counts = [
         sum(weights.numel() for weights in recipe.build(*sizes).parameters())
         for recipe in (with_, without)
     ]
     assert max(counts) <= 1.1 * min(counts)
+
+
+def test_the_three_of_chapter_11_have_the_same_budget():
+    names = ("captions-fixed", "captions-attention", "captions-transformer")
+    recipes = [RECIPES[name] for name in names]
+    counts = [
+        sum(weights.numel() for weights in recipe.build(10_000, 10_000).parameters())
+        for recipe in recipes
+    ]
+    assert max(counts) <= 1.1 * min(counts)
+    for recipe in recipes:
+        same = {"model": "", "sizes": {}, "learning_rate": 0.0}
+        assert replace(recipe, **same) == replace(recipes[0], **same)
+        assert recipe.sizes.get("dropout", 0.3) == 0.3  # the default of "tiny"
+
+
+@pytest.mark.parametrize("one_vocabulary", [True, False])
+@pytest.mark.parametrize("model", ["fixed", "attention"])
+def test_tied_embeddings_are_one_matrix(model, one_vocabulary):
+    sizes = {"embed_dim": 5, "hidden_dim": 7, "tie_embeddings": True}
+    recipe = replace(SMALL, model=model, sizes=sizes, subwords=97 if one_vocabulary else None)
+    built = recipe.build(97, 97)
+    written, read = built.decoder.readout.output.weight, built.decoder.embedding.weight
+    assert written is read
+    assert (built.encoder.embedding.weight is read) == one_vocabulary
 
 
 def test_a_misspelt_field_is_answered_with_the_right_one():

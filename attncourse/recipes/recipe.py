@@ -78,9 +78,8 @@ class Recipe:
             raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
         builder = MODELS[self.model]
         _require_names("sizes", self.sizes, _keywords(builder))
-        if self.model == "transformer" and self.subwords is not None:
-            target_size = None  # one vocabulary for both
-        return builder(source_size, target_size, **self.sizes)
+        one_for_both = self.subwords is not None
+        return builder(source_size, None if one_for_both else target_size, **self.sizes)
 
     def factor(self) -> Callable[[int], float]:
         """Give the schedule of the learning rate.

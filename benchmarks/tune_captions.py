@@ -1,0 +1,52 @@
+"""The highest learning rate for each model of chapter 11's comparison.
+
+Each trains for 600 steps of the same tokens with each rate; the one with the lowest validation loss
+is what `attncourse/recipes/book.py` should say. A run that was stopped goes on.
+
+    python benchmarks/tune_captions.py --out results/captions-rates-seed0.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from attncourse.recipes import RECIPES, environment, train, write_record
+
+RATES = {
+    "captions-fixed": (1e-3, 2e-3, 4e-3),
+    "captions-attention": (1e-3, 2e-3, 4e-3),
+    "captions-transformer": (1e-3, 2e-3, 5e-3),
+}
+STEPS, WARMUP, SEED = 600, 100, 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="where the record goes")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where checkpoints lie")
+    parser.add_argument("--only", choices=RATES, help="only this model; nothing is recorded")
+    asked = parser.parse_args()
+    found = []
+    for name in [asked.only] if asked.only else RATES:
+        for rate in RATES[name]:
+            recipe = replace(RECIPES[name], steps=STEPS, warmup=WARMUP, learning_rate=rate)
+            folder = asked.runs / f"{name}-rate-{rate:g}-seed{SEED}"
+            _, training = train(recipe, folder, seed=SEED)
+            loss = training["curve"]["validation_loss"][-1]
+            found.append({"recipe": name, "learning_rate": rate, "validation_loss": loss})
+            print(f"{name}, {rate:g}: validation loss {loss:.4f}", flush=True)
+    if not asked.only:
+        record = {
+            "name": "captions-rates",
+            "seed": SEED,
+            "settings": {"steps": STEPS, "warmup": WARMUP},
+            "environment": environment(),
+            "runs": found,
+        }
+        write_record(asked.out, record)
+
+
+if __name__ == "__main__":
+    main()
