@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support import refused
 
-from attncourse.training import linear_schedule
+from attncourse.training import inverse_root_schedule, linear_schedule
 
 
 def test_up_in_three_steps_and_down_in_four():
@@ -42,3 +42,14 @@ def test_no_step_is_lost_and_the_top_is_reached_once(steps, warmup):
 def test_what_is_no_schedule_is_refused(own_errors, steps, warmup, error, words):
     with refused(error, *words):
         linear_schedule(steps, warmup)
+
+
+def test_the_papers_schedule_is_the_papers_formula():
+    """Section 5.3, equation 3, for the base model: d_model 512, 4,000 steps of warm-up."""
+    schedule, peak = inverse_root_schedule(4000), (512 * 4000) ** -0.5
+    for step in (1, 100, 3999, 4000, 4001, 100_000):
+        paper = 512**-0.5 * min(step**-0.5, step * 4000**-1.5)
+        assert peak * schedule(step) == pytest.approx(paper, rel=1e-12)
+    assert max(range(1, 9000), key=schedule) == 4000
+    with refused(ValueError, "warmup", "positive", "0"):
+        inverse_root_schedule(0)

@@ -23,7 +23,6 @@ from attncourse.training import (
     History,
     batch_loss,
     fit,
-    inverse_root_schedule,
     mean_loss,
     read_checkpoint,
     sequence_loss,
@@ -302,17 +301,6 @@ def test_the_schedule_counts_from_one_and_acts_on_its_own_step():
     for step in range(4):  # each of the two parameters moves by the same
         logits = logits - 2 * 0.5 * factors[step + 1] * gradient_by_hand(logits)
         torch.testing.assert_close(seen[step], logits)
-
-
-def test_the_papers_schedule_is_the_papers_formula():
-    """Section 5.3, equation 3, for the base model: d_model 512, 4,000 steps of warm-up."""
-    schedule, peak = inverse_root_schedule(4000), (512 * 4000) ** -0.5
-    for step in (1, 100, 3999, 4000, 4001, 100_000):
-        paper = 512**-0.5 * min(step**-0.5, step * 4000**-1.5)
-        assert peak * schedule(step) == pytest.approx(paper, rel=1e-12)
-    assert max(range(1, 9000), key=schedule) == 4000
-    with refused(ValueError, "warmup", "positive", "0"):
-        inverse_root_schedule(0)
 
 
 @pytest.mark.parametrize("accumulate", [2, 3, 7])
