@@ -18,6 +18,7 @@ import argparse
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -26,6 +27,7 @@ from torch import Tensor
 from transformer_step import VOCABULARY, OfMarian
 
 from attncourse.decoding import greedy
+from attncourse.recipes import environment, write_record
 from attncourse.transformer import Transformer, TransformerConfig
 
 SENTENCES, SOURCE, LENGTH, ROUNDS = 64, 16, 64, 5
@@ -90,6 +92,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=("tiny", "base"), default="tiny")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--out", type=Path, help="where the record goes, if one is wanted")
     asked = parser.parse_args()
     torch.manual_seed(0)
     config = TransformerConfig.preset(asked.size, VOCABULARY, dropout=0.0)
@@ -122,17 +125,25 @@ def main() -> int:
     early, late = each[:, 1:16].median().item(), each[:, -15:].median().item()
     print(f"{asked.size}, {SENTENCES} sentences of {LENGTH} tokens; with the cache")
     print(f"a token of each takes {early:.1f} ms at the beginning, {late:.1f} ms at the end")
-    passed = True
+    passed, ratios = True, {}
     for name, wanted in (("without cache", WANTED_WITHOUT), ("Marian's generate", WANTED_MARIAN)):
         ratio = median(
             theirs / ours for ours, theirs in zip(taken["with cache"], taken[name], strict=True)
         )
+        ratios[name] = round(ratio, 3)
         passed &= ratio >= wanted
         verdict = "met" if ratio >= wanted else "NOT met"
         print(
             f"{name}: {ratio:.2f} times as long ({1000 * median(taken[name]):,.0f} ms beside "
             f"{1000 * median(taken['with cache']):,.0f}); wanted at least {wanted:g}: {verdict}"
         )
+    if asked.out:
+        settings = {"size": asked.size, "sentences": SENTENCES, "length": LENGTH}
+        record = {"name": "greedy-decoding", "settings": settings, "environment": environment()}
+        record["milliseconds"] = {name: round(1000 * median(taken[name])) for name in ways}
+        record["time_over_ours"] = ratios
+        record["milliseconds_a_token"] = {"early": round(early, 1), "late": round(late, 1)}
+        write_record(asked.out, record)
     return 0 if passed else 1
 
 

@@ -7,7 +7,7 @@ peer, the median of its time over ours, and the share of the machine's own matri
 step reaches.
 
     python benchmarks/transformer_step.py
-    python benchmarks/transformer_step.py --size base --dropout
+    python benchmarks/transformer_step.py --size base --dropout --out results/step-base-dropout.json
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import math
 import platform
 import sys
 from dataclasses import replace
+from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -31,6 +32,7 @@ from torch import Tensor, nn
 
 from attncourse.data.batches import Batch
 from attncourse.positions import SinusoidalPositions
+from attncourse.recipes import environment, write_record
 from attncourse.training import adam, batch_loss
 from attncourse.transformer import Transformer, TransformerConfig
 
@@ -238,6 +240,7 @@ def main() -> int:
     parser.add_argument("--size", choices=("tiny", "base"), default="tiny")
     parser.add_argument("--dropout", action="store_true", help="0.1 everywhere, not 0")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--out", type=Path, help="where the record goes, if one is wanted")
     asked = parser.parse_args()
     torch.manual_seed(0)
     config = TransformerConfig.preset(asked.size, VOCABULARY, dropout=0.0)
@@ -261,7 +264,7 @@ def main() -> int:
     tokens = median(batch.labels.numel() for batch in drawn[1:])
     print(f"{asked.size}, dropout {config.dropout}, {SENTENCES} sentences, {tokens:.0f} tokens out")
     print("model            parameters   ms a step   of the peak   time over ours (quartiles)")
-    passed = True
+    passed, found = True, []
     for name, rival in rivals.items():
         taken = median(rival.times)
         over = [theirs / mine for mine, theirs in zip(ours.times, rival.times, strict=True)]
@@ -271,7 +274,21 @@ def main() -> int:
             f"{name:15} {rival.parameters:11,} {1000 * taken:11.0f} {work / taken / best:13.0%}   "
             f"{middle:.2f} ({low:.2f} to {high:.2f})"
         )
+        found.append(
+            {
+                "model": name,
+                "parameters": rival.parameters,
+                "milliseconds": round(1000 * taken),
+                "share_of_peak": round(work / taken / best, 3),
+                "time_over_ours": [round(middle, 3), round(low, 3), round(high, 3)],
+            }
+        )
     print(f"wanted at least {WANTED:g} of each: {'met' if passed else 'NOT met'}")
+    if asked.out:
+        settings = {"size": asked.size, "dropout": config.dropout, "sentences": SENTENCES}
+        settings |= {"target_tokens": round(tokens), "steps": asked.steps}
+        record = {"name": "transformer-step", "settings": settings, "environment": environment()}
+        write_record(asked.out, record | {"models": found})
     return 0 if passed else 1
 
 

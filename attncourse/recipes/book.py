@@ -82,6 +82,10 @@ RECIPES: dict[str, Recipe] = {
     "captions-fixed": replace(_FAIR, model="fixed", sizes=_TIED | {"decoder_dim": 288}),
     "captions-attention": replace(_FAIR, model="attention", sizes=_TIED | {"decoder_dim": 256}),
     "captions-transformer": _FAIR,
+    # The same without one thing each.
+    "captions-no-warmup": replace(_FAIR, warmup=0),
+    "captions-no-smoothing": replace(_FAIR, label_smoothing=0.0),
+    "captions-no-dropout": replace(_FAIR, sizes={"preset": "tiny", "dropout": 0.0}),
     "multi30k-en-fr-tiny": _TINY,
     "multi30k-de-en-tiny": replace(_TINY, **_GERMAN),
 }
