@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         help="where the record goes (%(default)s)",
     )
     command.add_argument("--device", metavar="NAME", help="such as cpu; by default a GPU if any")
+    command.add_argument(
+        "--sharded",
+        action="store_true",
+        help="divide the weights among the processes that torchrun started",
+    )
     command.set_defaults(run=_train)
 
     command = commands.add_parser(
@@ -117,7 +122,11 @@ def _train(asked: argparse.Namespace) -> int:
     name = _name(asked)
     with working_together() as workers:
         run, training = train(
-            RECIPES[asked.recipe], asked.runs / name, seed=asked.seed, device=asked.device
+            RECIPES[asked.recipe],
+            asked.runs / name,
+            seed=asked.seed,
+            device=asked.device,
+            sharded=asked.sharded,
         )
     if not workers.first:
         return 0

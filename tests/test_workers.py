@@ -13,7 +13,7 @@ import torch
 from support import refused
 
 from attncourse.data.batches import Batch, Batches
-from attncourse.training import Workers, fit, read_checkpoint, working_together
+from attncourse.training import Workers, adam, fit, read_checkpoint, working_together
 from attncourse.training import workers as module
 from attncourse.transformer import Transformer, TransformerConfig
 
@@ -64,6 +64,27 @@ def test_two_processes_train_as_one(tmp_path, cut):
     alone = trained(tmp_path / "alone", 1, **asked)
     assert alone["history"]["loss"][0] > alone["history"]["loss"][-1] + 0.1, "learned nothing"
     assert_same(alone, trained(tmp_path / "together", 2, **asked), 1e-6)
+    sharded = trained(tmp_path / "sharded", 2, **asked, sharded=True)
+    assert_same(alone, sharded, 1e-6)
+    assert sharded["numbers here"] <= 0.6 * alone["numbers here"]
+
+
+def test_a_sharded_training_goes_on_whole_or_sharded(tmp_path):
+    """Its checkpoints hold whole weights and moments, whoever made them."""
+    whole = trained(tmp_path / "whole", 1, steps=11)
+    for first, second in ((True, True), (True, False), (False, True)):
+        folder = tmp_path / f"{first}-{second}"
+        trained(folder, 2, steps=6, sharded=first)
+        assert_same(whole, trained(folder, 2, steps=11, sharded=second), 1e-6)
+
+
+def test_a_sharded_training_that_loses_a_process_keeps_its_last_checkpoint(tmp_path):
+    asked = {"steps": 11, "sharded": True, "checkpoint_every": 4}
+    done = start(tmp_path, 2, **asked, die=[1, 6])
+    assert done.returncode != 0
+    assert "WorkerError: step 7 was not made" in done.stderr
+    assert f"The last checkpoint, {tmp_path}/checkpoint.safetensors, stays" in done.stderr
+    assert read_checkpoint(tmp_path).step == 4
 
 
 def test_a_process_that_is_killed_ends_the_training_which_then_goes_on(tmp_path):
@@ -84,19 +105,21 @@ def test_a_process_that_is_killed_ends_the_training_which_then_goes_on(tmp_path)
 
 def test_the_command_line_is_the_same_for_one_process_and_two(tmp_path):
     records = []
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
-        command = ["train", "small", "--device", "cpu"]
+    for processes, more in ((1, []), (2, []), (2, ["--sharded"])):
+        folder = tmp_path / f"{processes}{''.join(more)}"
+        command = ["train", "small", "--device", "cpu", *more]
         done = run("together_cli.py", *command, processes=processes, folder=folder)
         assert done.returncode == 0, done.stderr[-3000:]
         assert done.stdout.count("recorded in results/small-seed0.json") == 1
         assert done.stdout.count("step 12 of 12") == 1
         records.append(json.loads((folder / "results/small-seed0.json").read_text()))
-    one, two = (record["training"]["curve"] for record in records)
-    assert one["loss"][0] > one["loss"][-1] + 0.1, "learned nothing"
-    for name in ("loss", "validation_loss"):  # in single precision
-        assert two[name] == pytest.approx(one[name], abs=2e-4)
-    assert records[0]["training"]["target_tokens"] == records[1]["training"]["target_tokens"]
+    one, *others = (record["training"] for record in records)
+    assert one["curve"]["loss"][0] > one["curve"]["loss"][-1] + 0.1, "learned nothing"
+    for other in others:
+        for name in ("loss", "validation_loss"):  # in single precision
+            assert other["curve"][name] == pytest.approx(one["curve"][name], abs=2e-4)
+        for name in ("target_tokens", "parameters"):
+            assert other[name] == one[name]
 
 
 def test_each_process_draws_its_own_and_always_the_same():
@@ -141,3 +164,13 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(monkeypatch):
     batches = Batches([([4], [5])] * 3, sentences=3)
     with refused(ValueError, "sentences", "3", "2 processes"):
         fit(Transformer(config), batches, steps=1, device="cpu", progress=False)
+
+
+def test_what_cannot_be_sharded_is_refused():
+    config = TransformerConfig(17, embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1)
+    model, batches = Transformer(config), Batches([([4], [5])], sentences=1)
+    options = {"steps": 1, "device": "cpu", "progress": False, "sharded": True}
+    with refused(RuntimeError, "several processes", "torchrun"):
+        fit(model, batches, **options)
+    with refused(TypeError, "optimiser", "function"):
+        fit(model, batches, optimiser=adam(model), **options)

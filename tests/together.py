@@ -18,6 +18,7 @@ import torch
 from attncourse.data.batches import Batches
 from attncourse.training import fit, working_together
 from attncourse.training.checkpoints import state_and_ties
+from attncourse.training.sharding import whole
 from attncourse.transformer import Transformer, TransformerConfig
 
 VOCABULARY = 17
@@ -62,13 +63,18 @@ def main(folder: Path, asked: dict) -> None:
             validation=Batches(pairs(9), sentences=4),
             validate_every=3,
             checkpoint=folder,
-            checkpoint_every=50,
+            checkpoint_every=asked.pop("checkpoint_every", 50),
             progress=False,
             **asked,
         )
+        held = state_and_ties(model)[0]
+        weights = {name: whole(tensor).tolist() for name, tensor in held.items()}
+        local = [
+            getattr(tensor, "to_local", lambda tensor=tensor: tensor)() for tensor in held.values()
+        ]
         if workers.first:
-            weights = {name: w.tolist() for name, w in state_and_ties(model)[0].items()}
             result = {"history": json.loads(history.to_json()), "weights": weights}
+            result["numbers here"] = sum(tensor.numel() for tensor in local)
             (folder / "result.json").write_text(json.dumps(result))
 
 

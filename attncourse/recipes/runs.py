@@ -7,13 +7,13 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from attncourse import runtime
 from attncourse.data.batches import Batches
 from attncourse.data.files import write_atomically
 from attncourse.data.vocabulary import Vocabulary, load_vocabulary
@@ -65,6 +65,7 @@ def train(
     *,
     seed: int = 0,
     device: torch.device | str | None = None,
+    sharded: bool = False,
     progress: bool | None = None,
 ) -> tuple[Run, dict[str, Any]]:
     """Train by a recipe, or go on with what is in the folder (chapter 04).
@@ -78,7 +79,7 @@ def train(
         folder: gets the recipe, both vocabularies, the checkpoints and at last the model.
         seed: of the first weights, the order of the batches, and dropout.
         device: where to train; by default a GPU if there is one.
-        progress: see `attncourse.training.fit`.
+        sharded, progress: see `attncourse.training.fit`.
 
     Returns:
         The trained model, and how its training went, for the record.
@@ -109,17 +110,17 @@ def train(
         generator=torch.Generator(),
     )
     every = max(1, recipe.steps // VALIDATIONS)
-    model.to(runtime.device(None if device is None else str(device)))
     keep = KeepWeights(folder, every=recipe.average_every, last=recipe.average)
     history = fit(
         model,
         batches,
         steps=recipe.steps,
         accumulate=recipe.accumulate,
-        optimiser=adam(model, recipe.learning_rate, **recipe.adam),
+        optimiser=partial(adam, learning_rate=recipe.learning_rate, **recipe.adam),
         schedule=recipe.factor(),
         label_smoothing=recipe.label_smoothing,
         precision=recipe.precision,
+        sharded=sharded,
         device=device,
         seed=seed,
         validation=Batches(corpus.validation, sentences=250, bucket=len(corpus.validation)),
@@ -130,11 +131,17 @@ def train(
         callbacks=[keep] if recipe.average > 1 else [],
     )
     where = next(model.parameters()).device
-    if recipe.average > 1 and workers.first:
-        average_weights(model, keep.files(recipe.steps))
-    model.to("cpu")
+    final = folder / "model.safetensors"
+    if sharded:  # put together by way of the file
+        save_checkpoint(final, model, step=recipe.steps, write=workers.first)
+        workers.wait()
+        model = recipe.build(len(corpus.source), len(corpus.target))
+        load_checkpoint(final, model)
+    model.to("cpu").eval()
     if workers.first:
-        save_checkpoint(folder / "model.safetensors", model, step=recipe.steps)
+        if recipe.average > 1:
+            average_weights(model, keep.files(recipe.steps))
+        save_checkpoint(final, model, step=recipe.steps)
     run = Run(recipe, seed, model, corpus.source, corpus.target)
     return run, _how_it_went(model, history, where)
 

@@ -11,6 +11,7 @@
 | `optimisers` | Adam |
 | `averaging` | the mean of the weights at several moments |
 | `workers` | several processes that train together |
+| `sharding` | a model divided among them |
 | `loop` | `fit`, which puts them together |
 """
 
@@ -27,6 +28,7 @@ from attncourse.training.loop import fit
 from attncourse.training.loss import batch_loss, mean_loss, sequence_loss
 from attncourse.training.optimisers import adam
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
+from attncourse.training.sharding import shard
 from attncourse.training.workers import WorkerError, Workers, working_together
 
 __all__ = [
@@ -47,5 +49,6 @@ __all__ = [
     "read_checkpoint",
     "save_checkpoint",
     "sequence_loss",
+    "shard",
     "working_together",
 ]

@@ -12,6 +12,7 @@ from torch import nn
 from attncourse.runtime import require_integer
 from attncourse.training.checkpoints import load_checkpoint, save_checkpoint, state_and_ties
 from attncourse.training.history import History
+from attncourse.training.workers import Workers
 
 
 class KeepWeights:
@@ -39,8 +40,10 @@ class KeepWeights:
 
     def __call__(self, step: int, model: nn.Module, history: History) -> None:
         if step % self.every == 0:
-            save_checkpoint(self._file(step), model, step=step)
-            self._file(step - self.last * self.every).unlink(missing_ok=True)
+            writes = Workers.present().first  # a sharded model's weights come from all
+            save_checkpoint(self._file(step), model, step=step, write=writes)
+            if writes:
+                self._file(step - self.last * self.every).unlink(missing_ok=True)
 
     def files(self, step: int) -> list[Path]:
         """Return the files kept up to a step, oldest first, as many as there should be."""

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from attncourse.data.files import write_atomically
+from attncourse.training.sharding import divided, whole
 
 _FORMAT = "attncourse checkpoint 1"
 
@@ -49,6 +50,7 @@ def save_checkpoint(
     step: int,
     extra: dict[str, Any] | None = None,
     tensors: dict[str, Tensor] | None = None,
+    write: bool = True,
 ) -> Path:
     """Write a model, and what else it takes to train on, into one file (chapter 04).
 
@@ -62,6 +64,8 @@ def save_checkpoint(
         step: how many updates the model has had.
         extra: anything that JSON can hold.
         tensors: more tensors, by name.
+        write: False where the model is sharded and another process writes: this one then only
+            sends its part.
 
     Returns:
         The file's path.
@@ -90,8 +94,11 @@ def save_checkpoint(
         held |= moments
     # Copies on the CPU, each in memory of its own, as safetensors wants them.
     held = {
-        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in held.items()
+        name: whole(tensor).detach().to("cpu", copy=True).contiguous()
+        for name, tensor in held.items()
     }
+    if not write:
+        return path
     text = json.dumps(record)
     metadata = {"format": _FORMAT, "record": text, "checksum": _checksum(held, text)}
     content = safetensors.torch.save(held, metadata)
@@ -135,6 +142,8 @@ def load_checkpoint(
     if optimiser is not None:
         state = _unpack_optimiser(path, held, record["optimiser"], optimiser)
         optimiser.load_state_dict(state)
+    own, _ = state_and_ties(model)
+    saved = {name: divided(tensor, own[name]) for name, tensor in saved.items()}
     tied = {tie: saved[name] for tie, name in record["ties"].items()}
     uncompiled(model).load_state_dict(saved | tied)
     return Checkpoint(record["step"], record["extra"], _part(held, "extra."))
@@ -313,9 +322,11 @@ def _unpack_optimiser(
     if record["shapes"] != _optimised_shapes(optimiser):
         raise refusal(path, "its optimiser had other parameters, or in another order")
     state = {int(index): dict(values) for index, values in record["state"].items()}
+    weights = [each for group in optimiser.param_groups for each in group["params"]]
     for name, tensor in _part(held, "optimiser.").items():
         index, key = name.split(".", 1)
-        state[int(index)][key] = tensor
+        like = weights[int(index)]  # a moment is divided as its weights are; a count is not
+        state[int(index)][key] = divided(tensor, like) if tensor.shape == like.shape else tensor
     groups = [  # JSON made lists of tuples such as Adam's betas
         {
             name: tuple(value) if isinstance(value, list) and name != "params" else value

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from attncourse.training.history import History
 from attncourse.training.loss import require_precision
 from attncourse.training.optimisers import adam
 from attncourse.training.progress import reporter
+from attncourse.training.sharding import shard
 from attncourse.training.state import Training
 from attncourse.training.workers import Workers
 
@@ -31,13 +33,14 @@ def fit(
     steps: int | None = None,
     epochs: int | None = None,
     accumulate: int = 1,
-    optimiser: torch.optim.Optimizer | None = None,
+    optimiser: torch.optim.Optimizer | Callable[[nn.Module], torch.optim.Optimizer] | None = None,
     learning_rate: float | None = None,
     schedule: Callable[[int], float] | None = None,
     clip: float | None = 1.0,
     label_smoothing: float = 0.0,
     device: torch.device | str | None = None,
     precision: str = "float32",
+    sharded: bool = False,
     seed: int = 0,
     validation: Iterable[Batch] | None = None,
     validate_every: int | None = None,
@@ -59,7 +62,7 @@ def fit(
 
     Inside a process group (see `working_together`) the processes train together: each batch is
     shared among them, and the loss is the mean over all real tokens of all. The first one shows
-    the progress, writes the checkpoints and calls the callbacks.
+    the progress, writes the checkpoints and calls the callbacks, which with a sharded model all do.
 
     Args:
         model: called as `model(source, target, source_mask, target_mask)`, gives the logits. It
@@ -71,13 +74,16 @@ def fit(
         epochs: instead of `steps`, how many times to go through the batches.
         accumulate: how many batches make one step, with the gradient that they would have as one
             batch; an epoch's last step may have fewer.
-        optimiser: over the model's parameters; by default Adam.
+        optimiser: over the model's parameters, or a function that makes one for the model where
+            it will be trained; by default `adam`.
         learning_rate: the default optimiser's; by default 0.001.
         schedule: gives for a step (1, 2, ...) the factor on the learning rate.
         clip: the norm of all gradients together is brought down to this; None leaves it alone.
         label_smoothing: see `sequence_loss`.
         device: where to train; by default a GPU if there is one.
         precision: "float32", or "bfloat16" or "float16" for mixed precision.
+        sharded: divide the weights among the processes of a group, see `shard`. The model stays
+            divided; its checkpoints are whole.
         seed: from 0 on; it also seeds the generators of `batches` and `validation`.
         validation: batches whose loss is measured, without label smoothing.
         validate_every: every so many steps; by default at the end of an epoch. The last step of
@@ -104,7 +110,9 @@ def fit(
         FloatingPointError: if the loss or the gradients are not finite. The step is not made, and
             the last checkpoint stays.
         KeyboardInterrupt: after Ctrl-C.
-        WorkerError: if another process of the group is gone; the checkpoint is of the last step.
+        RuntimeError: if `sharded` is asked for outside a process group.
+        WorkerError: if another process of the group is gone; the checkpoint is of the last step,
+            or, of a sharded model, the last that was due.
 
     Source: clipping by the global norm is Pascanu et al. 2013, section 3.2, and Bahdanau et al.
     2015 clip to 1 (section B.2). They train with Adadelta; the default here is Adam.
@@ -117,9 +125,18 @@ def fit(
     device = runtime.device(None if device is None else str(device))
     model.to(device)
     if optimiser is None:
-        optimiser = adam(model, 1e-3 if learning_rate is None else learning_rate)
+        optimiser = partial(adam, learning_rate=1e-3 if learning_rate is None else learning_rate)
     elif learning_rate is not None:
         raise TypeError("learning_rate is for the default optimiser; set it in yours")
+    if sharded:
+        if isinstance(optimiser, torch.optim.Optimizer):
+            raise TypeError(
+                "optimiser must be a function where sharded is True: one that is there already "
+                "holds the whole weights"
+            )
+        shard(model)
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        optimiser = optimiser(model)
     workers = Workers.present()
     _require_shares(batches, workers)
     gpus = [device] if device.type == "cuda" else []
@@ -161,14 +178,14 @@ def fit(
                         show.say(f"step {training.step:,}: validation loss {loss:.3f}")
                         over = over or training.history.since_best >= most
                     try:
-                        for callback in callbacks if workers.first else ():
+                        for callback in callbacks if workers.first or sharded else ():
                             callback(training.step, model, training.history)
                     except KeyboardInterrupt:
                         interrupted.set()
                     halt = workers.any(interrupted.is_set(), device)
                     due = over or halt or _due(training, checkpoint_every, last)
-                    if file is not None and due and workers.first:
-                        training.save()
+                    if file is not None and due:
+                        training.save(write=workers.first)
                     if halt:
                         raise _interruption(training)
                     if over:

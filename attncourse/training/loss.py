@@ -14,6 +14,7 @@ from attncourse import runtime
 from attncourse.data.batches import Batch
 from attncourse.masks import padding_mask
 from attncourse.training.projected import projected_loss
+from attncourse.training.sharding import sharded_part
 
 # What runs in how many bits; float32 means that nothing is lowered.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -132,8 +133,9 @@ def batch_loss(
     batch = batch.to(device, non_blocking=True)
     lowered = PRECISIONS[precision]
     inputs = batch.source, batch.decoder_input, source_mask, target_mask
-    # A compiled model is called as a whole: its parts are not compiled.
-    parts = callable(getattr(model, "hidden", None)) and not hasattr(model, "_orig_mod")
+    # A compiled or sharded model is called as a whole: only so is it compiled, or put together.
+    called_whole = hasattr(model, "_orig_mod") or sharded_part(model) is not None
+    parts = callable(getattr(model, "hidden", None)) and not called_whole
     if parts and lowered is None and torch.is_grad_enabled():
         hidden = model.hidden(*inputs)[target_mask]  # logits for real tokens only
         labels = batch.labels[target_mask]

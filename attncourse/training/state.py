@@ -26,6 +26,7 @@ from attncourse.training.checkpoints import (
 )
 from attncourse.training.history import History
 from attncourse.training.loss import BatchLoss, mean_loss, real_tokens
+from attncourse.training.sharding import sharded_part, whole
 from attncourse.training.workers import WorkerError, Workers
 
 
@@ -92,7 +93,7 @@ class Training:
         loss, tokens = self._gradients(batches)
         self.scaler.unscale_(self.optimiser)
         clip = math.inf if self.clip is None else self.clip
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        norm = whole(nn.utils.clip_grad_norm_(self.model.parameters(), clip))
         # Both in one transfer: each would make a GPU wait.
         loss, norm = torch.stack([loss, norm.to(loss)]).tolist()
         self._require_finite(step, loss, norm)
@@ -120,8 +121,8 @@ class Training:
                 share = self.workers.share(batch)
                 weight = real_tokens(share)
             # Gradients are sent round once, with the last batch's.
-            alone = self.workers.size > 1 and number < len(batches)
-            with self.loss_of.no_sync() if alone else nullcontext():
+            later = number < len(batches)
+            with self.workers.alone(self.loss_of) if later else nullcontext():
                 loss = self.loss_of(share) * (weight / max(tokens, 1))
                 # The processes' gradients are averaged, and are wanted added up.
                 self.scaler.scale(loss * self.workers.size).backward()
@@ -230,14 +231,16 @@ class Training:
             "seed": self.seed,
         }
 
-    def save(self) -> None:
-        """Write everything that it takes to go on from here.
+    def save(self, write: bool = True) -> None:
+        """Write everything that it takes to go on from here, or help another process to write it.
 
         Raises:
             FloatingPointError: if a weight is not finite: the older checkpoint is worth more.
         """
+        if not write and sharded_part(self.model) is None:
+            return
         for name, weights in self.model.named_parameters():
-            if not weights.isfinite().all():
+            if not whole(weights.isfinite().all()):
                 raise self._failure(self.step, f"{name} is not finite after the update")
         groups = {"epoch": self.epoch_states, "now": self._random_states(), "best": self.best or {}}
         save_checkpoint(
@@ -257,12 +260,16 @@ class Training:
                 for group, tensors in groups.items()
                 for name, tensor in tensors.items()
             },
+            write=write,
         )
 
     def rescue(self, error: Exception) -> WorkerError:
         """Save what there is when another process is gone, and say so."""
         kept = ""
-        if self.file is not None and self.step > 0:
+        if sharded_part(self.model) is not None:  # a part of the weights is gone
+            if self.file is not None and self.file.exists():
+                kept = f" The last checkpoint, {self.file}, stays."
+        elif self.file is not None and self.step > 0:
             try:  # all that are left come here at once, with the same weights: one of them writes
                 with open(self._lock, "x"):
                     self.save()

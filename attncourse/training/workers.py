@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from attncourse.data.batches import Batch
+from attncourse.training.sharding import sharded_part
 
 
 class WorkerError(RuntimeError):
@@ -76,9 +77,23 @@ class Workers(NamedTuple):
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Give a model that begins as the first process' one; its gradients are the mean of all."""
-        if self.size == 1:
+        if self.size == 1 or sharded_part(model) is not None:
             return model
         return nn.parallel.DistributedDataParallel(model)
+
+    @contextmanager
+    def alone(self, wrapped: nn.Module) -> Iterator[None]:
+        """Keep the gradients computed inside to oneself; they are sent with the next ones."""
+        sharded = sharded_part(wrapped)
+        if self.size == 1:
+            yield
+        elif sharded is None:
+            with wrapped.no_sync():
+                yield
+        else:
+            sharded.set_requires_gradient_sync(False)
+            yield
+            sharded.set_requires_gradient_sync(True)
 
     def wait(self) -> None:
         """Go on when all have come here."""
