@@ -70,6 +70,8 @@ class Training:
             label_smoothing=self.label_smoothing,
         )
         self.loss_of = self.workers.wrap(loss)
+        if self.file is not None:  # of processes that died while they wrote
+            self._lock.unlink(missing_ok=True)
         self.began = time.perf_counter()
 
     @property
@@ -271,6 +273,7 @@ class Training:
                 kept = f" The last checkpoint, {self.file}, stays."
         elif self.file is not None and self.step > 0:
             try:  # all that are left come here at once, with the same weights: one of them writes
+                self.file.parent.mkdir(parents=True, exist_ok=True)
                 with open(self._lock, "x"):
                     self.save()
                 self._lock.unlink()
