@@ -3,6 +3,7 @@
 | module | what it holds |
 |---|---|
 | `loss` | cross-entropy per real token |
+| `projected` | the same without ever holding all logits |
 | `history` | the record of a training |
 | `schedules` | how the learning rate goes up and down |
 | `checkpoints` | weights and all else that a training needs to go on |
