@@ -32,7 +32,13 @@ def run(script: str, *arguments: str, processes: int, folder: Path) -> subproces
         environment.pop(name, None)
     command = [*launcher, str(HERE / script), *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        start_new_session=True,  # a Ctrl-C inside stays inside
     )
 
 
@@ -101,6 +107,20 @@ def test_a_process_that_is_killed_ends_the_training_which_then_goes_on(tmp_path)
         again = trained(folder, 2, **asked)
         assert again["history"]["loss"] == whole["history"]["loss"]
         assert again["weights"] == whole["weights"]
+
+
+def test_ctrl_c_stops_all_after_a_step_and_the_training_goes_on(tmp_path):
+    asked = {"steps": 60, "dropout": 0.3}
+    whole = trained(tmp_path / "whole", 2, **asked)
+    folder = tmp_path / "interrupted"
+    done = start(folder, 2, **asked, interrupt=6)
+    assert done.returncode != 0
+    held = read_checkpoint(folder).step
+    assert 6 <= held < 60
+    assert f"interrupted after step {held}; the same call goes on" in done.stderr
+    again = trained(folder, 2, **asked)
+    assert again["history"]["loss"] == whole["history"]["loss"]
+    assert again["weights"] == whole["weights"]
 
 
 def test_the_command_line_is_the_same_for_one_process_and_two(tmp_path):

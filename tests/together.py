@@ -37,6 +37,7 @@ def pairs(count: int = 41) -> list[tuple[list[int], list[int]]]:
 
 def main(folder: Path, asked: dict) -> None:
     die = asked.pop("die", None)  # [rank, step]: this process is killed after that step
+    interrupt = asked.pop("interrupt", None)  # a step: after it the terminal sends Ctrl-C
     cut = asked.pop("cut", {"sentences": 6})
     dropout = asked.pop("dropout", 0.0)
     with working_together() as workers:
@@ -56,9 +57,15 @@ def main(folder: Path, asked: dict) -> None:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             model.encoder.register_forward_pre_hook(count)
+
+        def press(step, model, history):
+            if step == interrupt:  # reaches torchrun, which has the others told
+                os.killpg(os.getpgid(os.getppid()), signal.SIGINT)
+
         history = fit(
             model,
             batches,
+            callbacks=[press],
             device="cpu",
             validation=Batches(pairs(9), sentences=4),
             validate_every=3,
