@@ -94,6 +94,7 @@ class _Judge:
         self.bench = Bench(exercise, function)
         name = getattr(function, "__name__", "your function")
         self.call = str(name).replace("<lambda>", "the lambda")
+        self.compared_gradients = False
 
     def verdict(self) -> Verdict:
         """Run all cases, then take the steps."""
@@ -258,6 +259,7 @@ class _Judge:
             wanted = gradient(lambda given: self.exercise.solution(*given), run.arguments)
             if wanted is None:
                 continue
+            self.compared_gradients = True
             outcome = Probe(self._gradient).quietly(run.arguments)
             if outcome.error is not None:
                 message = f"its gradient cannot be computed: {outcome.complaint}"
@@ -291,7 +293,7 @@ class _Judge:
     def _passed(self, runs: list[Run]) -> Verdict:
         name = self.exercise.name
         count = sum(not run.case.bonus for run in runs)
-        gradients = ", and so are its gradients" if runs[0].wanted.is_floating_point() else ""
+        gradients = ", and so are its gradients" if self.compared_gradients else ""
         lines = [f"Passed: {name} is right in all {count} cases{gradients}."]
         for run in runs:
             if run.case.bonus and not run.right:
