@@ -63,7 +63,7 @@ class Translator:
             batch: how many sentences are translated at once.
 
         Returns:
-            The words of each translation, in the order of `sentences`.
+            The words of each translation, in the order of `sentences`. An empty one has none.
 
         Raises:
             TypeError: if `sentences` is one text, or a number is not an integer.
@@ -84,7 +84,8 @@ class Translator:
                     f"model has room for {room}: cut it in two"
                 )
         # Sentences of like length together: little padding, and they end at about the same time.
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        # One without words stays so: asked all the same, a model makes something up.
+        order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
         written: list[list[str]] = [[] for _ in ids]
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]

@@ -63,6 +63,18 @@ def test_nothing_and_an_empty_sentence(translate):
     assert translate(["", "dog"]) == [[], ["chien"]]
 
 
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_of_nothing_a_model_makes_nothing_up(beam_size):
+    torch.manual_seed(0)
+    words = Vocabulary(WORDS)
+    config = TransformerConfig(len(words), embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1)
+    fresh = Translator(Transformer(config).eval(), words, words)
+    first, empty, last, blank = fresh(["dog", "", "the dog", "  "], beam_size=beam_size)
+    assert first
+    assert last
+    assert empty == blank == []
+
+
 def test_unknown_is_never_written(translate):
     # The source's unknown word is number 3, which this model would copy; what is written instead
     # is whatever comes next, here the smallest number that is left: padding, which is not shown.
