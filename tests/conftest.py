@@ -12,6 +12,7 @@ import random
 import sys
 import types
 import warnings
+from pathlib import Path
 
 # Both are read when torch is imported: waiting threads must not spin, and parallel test workers
 # take one thread each.
@@ -33,6 +34,8 @@ jaxtyping.install_import_hook("attncourse", "beartype.beartype")
 matplotlib.use("Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # The same cases in every run with CI set, so that what fails there fails here too.
 hypothesis.settings.register_profile("local", deadline=None)
@@ -69,6 +72,19 @@ def device(request) -> torch.device:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     return torch.device(request.param)
+
+
+@pytest.fixture
+def released(monkeypatch) -> Path:
+    """Point the loaders at the released files, which are read and never written."""
+    named = os.environ.get("ATTNCOURSE_DATA")
+    folder = Path(named).absolute() if named else BESIDE
+    if not (folder / "multi30k" / "train.en.gz").is_file():
+        pytest.skip(f"the released Multi30k is not in {folder}: set ATTNCOURSE_DATA")
+    monkeypatch.setenv("ATTNCOURSE_DATA", str(folder))
+    # Whatever is not there whole must fail here instead of being fetched.
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
@@ -37,7 +35,6 @@ from attncourse.metrics import (
 from attncourse.metrics.translations import bleu_counts, bleu_from_counts
 
 VOCABULARY = 13
-BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Right sentences
 
@@ -411,16 +408,6 @@ def test_what_would_not_compare_is_refused(own_errors):
         comparable_bleu("a", ["a"], "en")
     with refused(ValueError, "hypotheses and references", "1 and 2"):
         comparable_bleu(["a"], ["a", "b"], "en")
-
-
-@pytest.fixture
-def released(monkeypatch) -> None:
-    """Point the loader at the released Multi30k."""
-    named = os.environ.get("ATTNCOURSE_DATA")
-    folder = Path(named).absolute() if named else BESIDE
-    if not (folder / "multi30k" / "train.en.gz").is_file():
-        pytest.skip(f"the released Multi30k is not in {folder}: set ATTNCOURSE_DATA")
-    monkeypatch.setenv("ATTNCOURSE_DATA", str(folder))
 
 
 @pytest.mark.parametrize(("source", "target"), [("en", "fr"), ("de", "en"), ("en", "de")])

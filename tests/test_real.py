@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -26,21 +24,6 @@ from attncourse.data.real import (
     tatoeba,
 )
 from attncourse.data.vocabulary import Vocabulary, split_words
-
-BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
-@pytest.fixture
-def released(monkeypatch) -> Path:
-    """Point the loaders at the released files, which are read and never written."""
-    named = os.environ.get("ATTNCOURSE_DATA")
-    folder = Path(named).absolute() if named else BESIDE
-    if not (folder / "multi30k" / "train.en.gz").is_file():
-        pytest.skip(f"the released Multi30k is not in {folder}: set ATTNCOURSE_DATA")
-    monkeypatch.setenv("ATTNCOURSE_DATA", str(folder))
-    # Whatever is not there whole must fail here instead of being fetched.
-    monkeypatch.setitem(sys.modules, "pooch", None)
-    return folder
 
 
 @pytest.fixture
