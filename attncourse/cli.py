@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attncourse.data.downloads import DataError
 from attncourse.data.vocabulary import split_words
-from attncourse.recipes import RECIPES, environment, evaluate, load, train, write_record
+from attncourse.recipes import RECIPES, environment, evaluate, load, shipped, train, write_record
 from attncourse.recipes.scores import BEAM
 from attncourse.training import CheckpointError, WorkerError, working_together
 
@@ -87,7 +87,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Translate sentences, or the lines of the standard input if there are none.",
     )
     # An option, since argparse loses positional arguments that stand on both sides of one.
-    command.add_argument("--recipe", required=True, choices=RECIPES, metavar="RECIPE")
+    command.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        metavar="RECIPE",
+        help="of a model that you trained; by default the one that comes with the package, from "
+        "English to French",
+    )
     _add_run(command)
     command.add_argument("sentences", nargs="*", metavar="SENTENCE")
     command.add_argument("--greedy", action="store_true", help="without a beam")
@@ -150,7 +156,8 @@ def _evaluate(asked: argparse.Namespace) -> int:
 
 
 def _translate(asked: argparse.Namespace) -> int:
-    translate = load(asked.runs / _name(asked)).translator
+    run = shipped() if asked.recipe is None else load(asked.runs / _name(asked))
+    translate = run.translator
     for sentence in asked.sentences or sys.stdin:
         words = split_words(sentence)
         written = translate([words], **({} if asked.greedy else BEAM))[0] if words else []

@@ -13,7 +13,18 @@ from support import also_calling, refused
 
 from attncourse import seed_everything
 from attncourse.data.translation import translation_pairs
-from attncourse.recipes import RECIPES, Recipe, corpora, environment, evaluate, load, runs, train
+from attncourse.recipes import (
+    RECIPES,
+    Recipe,
+    corpora,
+    environment,
+    evaluate,
+    load,
+    runs,
+    ship,
+    shipped,
+    train,
+)
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
 from attncourse.training import CheckpointError
 from attncourse.translator import Translator
@@ -224,6 +235,32 @@ def test_a_damaged_claim_says_so(tmp_path, text):
     (tmp_path / "recipe.json").write_text(text)
     with refused(ValueError, "recipe.json", "damaged"):
         load(tmp_path)
+
+
+# What is shipped
+
+
+def test_a_shipped_translator_has_the_weights_in_half_precision(tmp_path, small_corpus):
+    run, _ = train(TRANSFORMER, tmp_path / "run", device="cpu", progress=False)
+    ship(run, tmp_path / "shipped")
+    again = shipped(tmp_path / "shipped")
+    assert (again.recipe, again.seed) == (run.recipe, run.seed)
+    assert again.source == again.target == run.source
+    for name, weights in run.model.named_parameters():
+        found = again.model.get_parameter(name)
+        assert found.dtype == torch.float32
+        assert torch.equal(found, weights.half().float())
+    size = (tmp_path / "shipped/model.safetensors").stat().st_size
+    assert size < 2.5 * sum(weights.numel() for weights in run.model.parameters()) + 20_000
+    assert not again.model.training
+
+
+def test_what_cannot_be_shipped_is_refused(tmp_path, small_corpus):
+    run, _ = train(SMALL, tmp_path / "run", device="cpu", progress=False)
+    with refused(ValueError, "one vocabulary"):
+        ship(run, tmp_path / "shipped")
+    with refused(FileNotFoundError, "no training"):
+        shipped(tmp_path / "shipped")
 
 
 # Scores

@@ -1,12 +1,14 @@
-"""The long trainings of the course: recipes, and what comes of them (chapters 04 and 05).
+"""The long trainings of the course: recipes, and what comes of them (from chapter 04).
 
 | module | what it holds |
 |---|---|
+| `models` | what can be trained |
 | `recipe` | what is trained on what, and how |
 | `book` | the recipes whose figures the chapters show |
 | `corpora` | a corpus with its vocabularies and tests |
 | `scores` | how a trained translator is judged |
 | `runs` | a training in its folder, and the record of it |
+| `shipped` | the translator that comes with the package |
 | `records` | the records that are kept |
 """
 
@@ -14,6 +16,7 @@ from attncourse.recipes.book import RECIPES
 from attncourse.recipes.recipe import Recipe
 from attncourse.recipes.records import records
 from attncourse.recipes.runs import Run, environment, evaluate, load, train, write_record
+from attncourse.recipes.shipped import ship, shipped
 
 __all__ = [
     "RECIPES",
@@ -23,6 +26,8 @@ __all__ = [
     "evaluate",
     "load",
     "records",
+    "ship",
+    "shipped",
     "train",
     "write_record",
 ]

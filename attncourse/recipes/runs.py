@@ -93,7 +93,7 @@ def train(
     require_integer("seed", seed, least=0)
     folder, workers = Path(folder), Workers.present()
     if workers.first:
-        _claim(folder, recipe, seed)
+        claim(folder, recipe, seed)
         corpus = corpora.load(recipe)
         corpus.source.save(folder / "source.json")
         corpus.target.save(folder / "target.json")
@@ -158,7 +158,7 @@ def load(folder: str | os.PathLike) -> Run:
         ValueError: if another of its files is damaged.
     """
     folder = Path(folder)
-    recipe, seed = _claimed(folder)
+    recipe, seed = claimed(folder)
     source, target = (load_vocabulary(folder / f"{side}.json") for side in ("source", "target"))
     model = recipe.build(len(source), len(target))
     load_checkpoint(folder / "model.safetensors", model)
@@ -220,13 +220,13 @@ def _mean(numbers: list[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
-def _claim(folder: Path, recipe: Recipe, seed: int) -> None:
+def claim(folder: Path, recipe: Recipe, seed: int) -> None:
     """Write down what the folder is for; refuse one that is for something else."""
     try:
-        found = _claimed(folder)
+        found = claimed(folder)
     except FileNotFoundError:
-        claim = {"recipe": recipe.to_dict(), "seed": int(seed)}
-        write_record(folder / "recipe.json", claim)
+        written = {"recipe": recipe.to_dict(), "seed": int(seed)}
+        write_record(folder / "recipe.json", written)
         return
     if found != (recipe, seed):
         raise ValueError(
@@ -235,7 +235,7 @@ def _claim(folder: Path, recipe: Recipe, seed: int) -> None:
         )
 
 
-def _claimed(folder: Path) -> tuple[Recipe, int]:
+def claimed(folder: Path) -> tuple[Recipe, int]:
     path = folder / "recipe.json"
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
