@@ -183,6 +183,11 @@ def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
     assert evaluate(run) == evaluate(again)
 
 
+def test_validations_says_how_often(tmp_path, small_corpus):
+    _, training = train(replace(SMALL, validations=3), tmp_path, device="cpu", progress=False)
+    assert training["curve"]["validation_step"] == [2, 4, 6, 7]  # the last one in any case
+
+
 def test_the_seed_decides_and_nothing_else(tmp_path, small_corpus):
     weights = []
     for folder, seed in (("a", 3), ("b", 3), ("c", 4)):

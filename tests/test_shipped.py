@@ -9,7 +9,7 @@ import torch
 
 from attncourse import cli
 from attncourse.data.real import multi30k
-from attncourse.recipes import RECIPES, records, shipped
+from attncourse.recipes import RECIPES, Recipe, records, shipped
 from attncourse.recipes.scores import of_captions
 from attncourse.recipes.shipped import FOLDER
 
@@ -28,7 +28,7 @@ def record():
 
 def test_it_is_the_recipe_of_its_record(run, record):
     assert run.recipe == RECIPES[NAME]
-    assert run.recipe.to_dict() == record["recipe"]
+    assert run.recipe == Recipe.from_dict(record["recipe"])
     assert run.seed == record["seed"]
     size = sum(weights.numel() for weights in run.model.parameters())
     assert size == record["training"]["parameters"]

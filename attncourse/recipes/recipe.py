@@ -43,6 +43,7 @@ class Recipe:
         warmup: the steps in which the learning rate rises.
         label_smoothing: see `attncourse.training.sequence_loss`.
         precision: see `attncourse.training.fit`.
+        validations: how often the validation loss is measured, and a checkpoint written.
         average: how many of the last weights kept are averaged in the end.
         average_every: how many steps lie between them.
     """
@@ -65,6 +66,7 @@ class Recipe:
     warmup: int = 200
     label_smoothing: float = 0.0
     precision: str = "float32"
+    validations: int = 10
     average: int = 1
     average_every: int = 100
 

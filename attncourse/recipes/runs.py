@@ -32,8 +32,6 @@ from attncourse.training import (
 )
 from attncourse.translator import Translator
 
-VALIDATIONS = 10  # in a training
-
 
 @dataclass(frozen=True)
 class Run:
@@ -109,7 +107,7 @@ def train(
         bucket=recipe.bucket,
         generator=torch.Generator(),
     )
-    every = max(1, recipe.steps // VALIDATIONS)
+    every = max(1, recipe.steps // recipe.validations)
     keep = KeepWeights(folder, every=recipe.average_every, last=recipe.average)
     history = fit(
         model,
