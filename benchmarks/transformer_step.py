@@ -73,6 +73,9 @@ class OfTorch(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.embedding = nn.Embedding(config.vocab_size, config.embed_dim)
+        # As ours. With PyTorch's own deviation of 1 the logits are so large that softmax gives
+        # denormal numbers, with which processors are slow.
+        nn.init.normal_(self.embedding.weight, std=config.embed_dim**-0.5)
         self.positions = SinusoidalPositions(config.embed_dim)
         self.dropout = nn.Dropout(config.dropout)
         self.scale = math.sqrt(config.embed_dim)
