@@ -4,6 +4,7 @@
 |---|---|
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
+| `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
 | `heads` | where one word looks, once for every head (chapter 07) |
 | `maps` | heatmaps, lit pictures, bands of measurements |
 | `positions` | a counter beside waves, and waves as clocks (chapter 08) |
@@ -13,6 +14,7 @@
 """
 
 from attncourse.figures.blocks import encoder_block, matrices
+from attncourse.figures.decoding import choices, kept
 from attncourse.figures.heads import arcs
 from attncourse.figures.looks import (
     BLACK,
@@ -43,12 +45,14 @@ __all__ = [
     "arcs",
     "bands",
     "chain_and_web",
+    "choices",
     "counting",
     "crossing",
     "dials",
     "encoder_block",
     "encoder_decoder",
     "heatmap",
+    "kept",
     "length_curve",
     "looking_back",
     "matrices",
