@@ -35,7 +35,8 @@ RECORDS = sorted((ROOT / "results").glob("*.json"))
 # By no recipe, but by a script:
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
 SEVERAL = ROOT / "results/several-processes-seed0.json"
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL]]
+SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
+RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED]]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -347,6 +348,25 @@ def test_a_record_of_depths_is_of_the_script_as_it_stands(path):
     assert {run["depth"] for run in record["runs"]} == set(encoder_depth.DEPTHS)
     assert {run["learning_rate"] for run in record["runs"]} == set(encoder_depth.RATES)
     assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
+
+
+@pytest.mark.parametrize("path", SPEED, ids=lambda path: path.stem)
+def test_the_benchmarks_page_has_the_figures_of_the_record(path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
+    page = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    if record["name"] == "transformer-step":
+        ours, *peers = record["models"]
+        figures = [f"{peer['time_over_ours'][0]:.2f}" for peer in peers]
+        figures.append(f"{ours['share_of_peak']:.0%}")
+    elif record["name"] == "transformer-memory":
+        ours, *peers = record["megabytes"].values()
+        figures = [f"{peer / ours:.2f}" for peer in peers] + [f"{ours} MB"]
+    else:
+        figures = [f"{over:.2f}" for over in record["time_over_ours"].values()]
+        early, late = record["milliseconds_a_token"].values()
+        figures.append(f"{early} to {late} ms")
+    assert f"| `{path.name}` | {' | '.join(figures)} |" in page
 
 
 def test_the_page_on_several_gpus_has_the_figures_of_the_record():

@@ -21,7 +21,7 @@ _WIDTH = Recipe(
 # Chapter 05: the same budget with attention and without. The best that we found for the five
 # minutes that it takes two cores with attention: batches all of one length, which need no packing;
 # embeddings that begin small, so that what is learned soon outweighs what was drawn; and an Adam
-# that forgets fast how large the gradients were, for they shrink a hundredfold within minutes.
+# that forgets fast how large the gradients were, for on the way they shrink forty-fold.
 _BUDGET = replace(
     _WIDTH,
     steps=5000,
