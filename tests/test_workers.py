@@ -109,6 +109,12 @@ def test_a_process_that_is_killed_ends_the_training_which_then_goes_on(tmp_path)
         assert again["weights"] == whole["weights"]
 
 
+def test_what_is_kept_is_said_also_if_torchrun_is_quick(tmp_path):
+    done = start(tmp_path, 2, steps=11, die=[0, 6], cut_short=True)
+    assert "WorkerError: step 7 was not made" in done.stderr
+    assert f"{tmp_path}/checkpoint.safetensors holds step 6" in done.stderr
+
+
 def test_ctrl_c_stops_all_after_a_step_and_the_training_goes_on(tmp_path):
     asked = {"steps": 60, "dropout": 0.3}
     whole = trained(tmp_path / "whole", 2, **asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -196,7 +197,10 @@ def fit(
         except RuntimeError as error:
             if workers.size == 1:
                 raise
-            raise training.rescue(error) from error
+            lost = training.rescue(error)
+            # Said at once: torchrun is about to end this process, perhaps before the error shows.
+            print(f"{type(lost).__name__}: {lost}", file=sys.stderr, flush=True)
+            raise lost from error
         finally:
             show.close()
             model.eval()
