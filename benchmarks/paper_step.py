@@ -22,10 +22,10 @@ from transformer_step import flops
 from attncourse.data.batches import Batch
 from attncourse.recipes import environment, write_record
 from attncourse.training import adam, fit
+from attncourse.training.loss import PRECISIONS
 from attncourse.transformer import Transformer, TransformerConfig
 
 VOCABULARY, LENGTHS, PAPER = 37_000, (8, 60), 0.4
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def batches(count: int, tokens: int) -> list[Batch]:
@@ -88,7 +88,7 @@ def main() -> None:
     seconds = seconds[min(len(drawn), asked.steps // 2) :]
     taken, work = median(seconds), median(flops(config, batch) for batch in drawn)
     tokens = median(float(batch.target_lengths.sum()) - len(batch) for batch in drawn)
-    share = work / taken / peak(device, PRECISIONS[asked.precision])
+    share = work / taken / peak(device, PRECISIONS[asked.precision] or torch.float32)
     print(f"{asked.size}, {asked.precision}, {tokens:,.0f} target tokens a step")
     print(f"{taken:.3f} s a step (the paper: {PAPER} s on 8 GPUs), {tokens / taken:,.0f} tokens/s")
     print(f"{work / taken / 1e12:.3g} TFLOP/s, {share:.0%} of the device's own matrix product")

@@ -187,6 +187,8 @@ def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
 def test_validations_says_how_often(tmp_path, small_corpus):
     _, training = train(replace(SMALL, validations=3), tmp_path, device="cpu", progress=False)
     assert training["curve"]["validation_step"] == [2, 4, 6, 7]  # the last one in any case
+    with refused(ValueError, "validations", "0"):
+        train(replace(SMALL, validations=0), tmp_path / "none", device="cpu", progress=False)
 
 
 def test_the_seed_decides_and_nothing_else(tmp_path, small_corpus):

@@ -63,7 +63,9 @@ def test_the_command_translates_offline_and_anywhere(tmp_path, monkeypatch, caps
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ATTNCOURSE_DATA", str(tmp_path))
-    for command in re.findall(r"^\$ attncourse (.*)$", card, re.MULTILINE):
+    commands = re.findall(r"^\$ attncourse (.*)$", card, re.MULTILINE)
+    assert commands
+    for command in commands:
         asked, sentence = command.split(maxsplit=1)
         assert cli.main([asked, sentence.strip('"')]) == 0
         written = capsys.readouterr().out

@@ -89,6 +89,7 @@ def train(
         ValueError: if the folder holds a training by another recipe or seed.
     """
     require_integer("seed", seed, least=0)
+    require_integer("validations", recipe.validations, least=1)
     folder, workers = Path(folder), Workers.present()
     if workers.first:
         claim(folder, recipe, seed)

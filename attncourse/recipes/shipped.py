@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def shipped(folder: str | os.PathLike = FOLDER) -> Run:
     vocabulary = load_vocabulary(folder / "vocabulary.json")
     halved = recipe.build(len(vocabulary), len(vocabulary)).half()
     load_checkpoint(folder / "model.safetensors", halved)
-    model = recipe.build(len(vocabulary), len(vocabulary))
+    model = recipe.build(len(vocabulary), len(vocabulary))  # whose positions were never halved
     with torch.no_grad():
         for weights, half in zip(model.parameters(), halved.parameters(), strict=True):
             weights.copy_(half)
@@ -61,9 +62,6 @@ def ship(run: Run, folder: str | os.PathLike) -> None:
     if run.source != run.target:
         raise ValueError("run must have one vocabulary for both languages, got two")
     claim(folder, run.recipe, run.seed)
-    halved = run.recipe.build(len(run.source), len(run.source)).half()
-    with torch.no_grad():
-        for half, weights in zip(halved.parameters(), run.model.parameters(), strict=True):
-            half.copy_(weights)
+    halved = copy.deepcopy(run.model).half()
     save_checkpoint(folder / "model.safetensors", halved, step=run.recipe.steps)
     run.source.save(folder / "vocabulary.json")
