@@ -15,7 +15,20 @@ from attncourse.recipes import RECIPES, environment, evaluate, load, shipped, tr
 from attncourse.recipes.scores import BEAM
 from attncourse.training import CheckpointError, WorkerError, working_together
 
+SEED, RUNS = 0, Path("runs")
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+TOUR = """\
+from nothing to a model:
+  attncourse translate "A dog runs on the beach."  at once, with the model of the package
+  attncourse recipes                               what can be trained
+  attncourse train embedded-attention              some minutes; Ctrl-C, and again to go on
+  attncourse evaluate embedded-attention           its scores on sentences that it never saw
+  attncourse translate --recipe embedded-attention "My friend reads the books."
+
+The corpus `embedded` is part of the package. Captions (`multi30k`) are fetched once into
+~/.cache/attncourse, or read from the folder that ATTNCOURSE_DATA names.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="attncourse", description="The long trainings of the course, by recipe."
+        prog="attncourse",
+        description="The long trainings of the course, by recipe.",
+        epilog=TOUR,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -107,11 +123,13 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
 
 
 def _add_run(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
+    command.add_argument(
+        "--seed", type=int, default=SEED, metavar="N", help="of the training (%(default)s)"
+    )
     command.add_argument(
         "--runs",
         type=Path,
-        default=Path("runs"),
+        default=RUNS,
         metavar="FOLDER",
         help="where checkpoints and models lie (%(default)s)",
     )
@@ -156,6 +174,10 @@ def _evaluate(asked: argparse.Namespace) -> int:
 
 
 def _translate(asked: argparse.Namespace) -> int:
+    if asked.recipe is None and (asked.seed, asked.runs) != (SEED, RUNS):
+        raise ValueError(
+            "--seed and --runs are about a model that you trained: add --recipe RECIPE"
+        )
     run = shipped() if asked.recipe is None else load(asked.runs / _name(asked))
     translate = run.translator
     for sentence in asked.sentences or sys.stdin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -59,6 +60,25 @@ def test_train_evaluate_translate(place, capsys, monkeypatch):
         first, empty, last, end = capsys.readouterr().out.split("\n")
         assert f"{first}\n{last}\n" == told[name]
         assert empty == end == ""
+
+
+@pytest.mark.parametrize("option", ["--seed=1", "--runs=elsewhere"])
+def test_a_seed_or_folder_without_a_recipe_is_not_ignored(place, capsys, option):
+    assert cli.main(["translate", option, "A dog sleeps."]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--recipe" in told.err
+
+
+def test_what_the_tour_of_the_help_names_exists(capsys):
+    commands = [
+        shlex.split(line.split("  ")[1])[1:]
+        for line in cli.TOUR.splitlines()
+        if line.startswith("  attncourse")
+    ]
+    assert len(commands) == 5
+    for command in commands:
+        assert cli._parser().parse_args(command).run
 
 
 def test_a_second_training_changes_nothing(place, capsys):
