@@ -15,9 +15,9 @@ from pathlib import Path
 from attncourse.recipes import RECIPES, environment, train, write_record
 
 RATES = {
-    "captions-fixed": (4e-3, 8e-3, 1.6e-2),
-    "captions-attention": (4e-3, 8e-3, 1.6e-2),
-    "captions-transformer": (1e-3, 2e-3, 4e-3),
+    "captions-fixed": (4e-3, 8e-3, 1.6e-2, 3.2e-2),
+    "captions-attention": (4e-3, 8e-3, 1.6e-2, 3.2e-2),
+    "captions-transformer": (1e-3, 2e-3, 4e-3, 8e-3),
 }
 STEPS, WARMUP, SEED = 400, 70, 0
 

@@ -103,7 +103,7 @@ def kept(steps: Sequence[Sequence[tuple[int, str, float]]], *, ax: Axes | None =
     if not steps or not all(steps):
         raise ValueError("steps must hold at least one beginning each")
     if ax is None:
-        _, ax = plt.subplots(figsize=(6.4, 0.5 * len(steps) + 0.3))
+        _, ax = plt.subplots(figsize=(4.6, 0.5 * len(steps) + 0.3))
     ends = [
         (total, row, place)
         for row, step in enumerate(steps)
