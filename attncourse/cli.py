@@ -179,12 +179,15 @@ def _translate(asked: argparse.Namespace) -> int:
             "--seed and --runs are about a model that you trained: add --recipe RECIPE"
         )
     run = shipped() if asked.recipe is None else load(asked.runs / _name(asked))
-    translate = run.translator
-    for sentence in asked.sentences or sys.stdin:
-        words = split_words(sentence)
-        written = translate([words], **({} if asked.greedy else BEAM))[0] if words else []
+    search, failed = {} if asked.greedy else BEAM, False
+    for number, sentence in enumerate(asked.sentences or sys.stdin, 1):
+        try:
+            (written,) = run.translator([split_words(sentence)], **search)
+        except ValueError as error:  # this one is lost; the others are not
+            print(f"attncourse: sentence {number} stays empty: {error}", file=sys.stderr)
+            written, failed = [], True
         print(" ".join(written), flush=True)
-    return 0
+    return int(failed)
 
 
 def _name(asked: argparse.Namespace) -> str:

@@ -79,9 +79,10 @@ class Translator:
         room = self._room()
         for number, sentence in enumerate(ids):
             if len(sentence) > room:
+                which = f", number {number}" if len(ids) > 1 else ""
                 raise ValueError(
-                    f"sentences hold one of {len(sentence)} tokens, number {number}, but the "
-                    f"model has room for {room}: cut it in two"
+                    f"sentences hold one of {len(sentence)} tokens{which}, but the model has room "
+                    f"for {room}: cut it in two"
                 )
         # Sentences of like length together: little padding, and they end at about the same time.
         # One without words stays so: asked all the same, a model makes something up.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from support import refused
 from torch import nn
 
@@ -40,6 +41,18 @@ def test_the_last_few_stay(tmp_path):
     ]
     average_weights(model, keep.files(11))
     assert model.weight.item() == 7.5
+
+
+def test_the_mean_is_taken_in_double_precision(tmp_path):
+    slopes = [0.1, 0.2, 0.3, 1e-8, 7.7, 1 / 3, 12345.678]
+    files = [
+        save_checkpoint(tmp_path / f"{i}.safetensors", line(slope, 0), step=i)
+        for i, slope in enumerate(slopes)
+    ]
+    model = line(97, 97)
+    average_weights(model, files)
+    exact = torch.tensor(slopes).double().mean()  # of the weights as they were rounded
+    assert model.weight.item() == exact.float().item()
 
 
 def test_before_there_are_so_many_all_count(tmp_path):

@@ -16,6 +16,8 @@ from support import also_calling
 from attncourse import cli
 from attncourse.data.translation import translation_pairs
 from attncourse.recipes import RECIPES, Recipe, corpora, runs
+from attncourse.recipes.scores import BEAM
+from attncourse.translator import Translator
 
 SMALL = Recipe(
     corpus="embedded",
@@ -60,6 +62,35 @@ def test_train_evaluate_translate(place, capsys, monkeypatch):
         first, empty, last, end = capsys.readouterr().out.split("\n")
         assert f"{first}\n{last}\n" == told[name]
         assert empty == end == ""
+
+
+def test_greedy_means_without_a_beam(place, capsys, monkeypatch):
+    asked = []
+
+    def spy(self, sentences, **search):
+        asked.append(search)
+        return [["oui"]]
+
+    monkeypatch.setattr(Translator, "__call__", spy)
+    assert cli.main(["translate", "A dog."]) == 0
+    assert cli.main(["translate", "--greedy", "A dog."]) == 0
+    assert asked == [BEAM, {}]
+    assert BEAM["beam_size"] > 1
+
+
+def test_a_line_that_is_too_long_stays_empty_and_the_others_are_translated(
+    place, capsys, monkeypatch
+):
+    lines = ["A dog runs.", "dog " * 2000, "A cat sleeps."]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
+    assert cli.main(["translate", "--greedy"]) == 1
+    told = capsys.readouterr()
+    first, empty, last, end = told.out.split("\n")
+    assert first
+    assert last
+    assert empty == end == ""
+    assert "sentence 2 stays empty" in told.err
+    assert "2000 tokens, but the model has room for" in told.err
 
 
 @pytest.mark.parametrize("option", ["--seed=1", "--runs=elsewhere"])

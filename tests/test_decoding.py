@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -403,6 +404,26 @@ def test_probabilities_are_summed_in_single_precision_at_least(search, dtype):
 
 
 @SEARCHES
+def test_low_precision_does_not_reach_the_probabilities(search):
+    model = translator(AttentionDecoder, torch.bfloat16)
+    logits = []
+
+    class Listening:
+        def start(self, *inputs):
+            return model.start(*inputs)
+
+        def step(self, tokens, state):
+            found, state = model.step(tokens, state)
+            logits.append(found)
+            return found, state
+
+    torch.manual_seed(0)
+    decoded = search(Listening(), torch.randint(19, (1, 5)), **MARKS, max_length=1)
+    likely = logits[0][0].float().log_softmax(-1)
+    torch.testing.assert_close(decoded.log_probability[0], likely[decoded.tokens[0, 0]])
+
+
+@SEARCHES
 def test_the_model_is_left_in_the_mode_that_it_was_in(search):
     model = translator(AttentionDecoder).train()
     model.encoder.eval()  # frozen, say
@@ -546,7 +567,7 @@ def test_draws_that_make_no_sense_are_refused(own_errors, changes, error, words)
     [
         ({"max_length": 0}, ValueError, ["max_length", "positive", "0"]),
         ({"max_length": 2.0}, TypeError, ["max_length", "integer", "float"]),
-        ({"eos": -1}, ValueError, ["eos", "0 or more", "-1"]),
+        ({"eos": -1}, ValueError, ["eos", "negative", "-1"]),
         ({"bos": "1"}, TypeError, ["bos", "integer", "str"]),
         ({"pad": True}, TypeError, ["pad", "integer", "bool"]),
         ({"source": [[1]]}, TypeError, ["source", "tensor", "list"]),
@@ -561,6 +582,52 @@ def test_what_cannot_be_searched_is_refused(own_errors, search, changes, error, 
     options = {"model": ends_after(2), "source": kinds(1), **MARKS, "max_length": 5} | changes
     with refused(error, *words):
         search(options.pop("model"), options.pop("source"), **options)
+
+
+class Wrong:
+    """A model whose logits are not what a search needs."""
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def start(self, source, source_mask=None):
+        return None
+
+    def step(self, tokens, state):
+        return self.logits(len(tokens)), state
+
+
+@SEARCHES
+def test_logits_of_another_shape_are_refused(search):
+    for logits in (lambda rows: torch.zeros(rows, 1, 7), lambda rows: torch.zeros(rows + 1, 7)):
+        with refused(ValueError, "model", "(3, vocabulary)", str(tuple(logits(3).shape))):
+            search(Wrong(logits), kinds(3), **MARKS, max_length=5)
+
+
+@pytest.mark.parametrize("search", [greedy, beam_search])
+def test_logits_that_are_no_numbers_are_told(search):
+    with refused(ValueError, "model", "nan"):
+        search(
+            Wrong(lambda rows: torch.full((rows, 7), torch.nan)), kinds(3), **MARKS, max_length=5
+        )
+
+
+@SEARCHES
+@pytest.mark.usefixtures("own_errors")
+def test_marks_may_be_numpys(search):
+    marks = {name: np.int64(mark) for name, mark in MARKS.items()}
+    assert len(search(ends_after(2), kinds(1), **marks, max_length=5).tokens) == 1
+
+
+@pytest.mark.parametrize("temperature", [1e-45, 1e-39, 1e39, 1e300])
+def test_a_temperature_may_be_as_extreme_as_a_float(temperature):
+    table = tables(1, 7)
+    table[:, :, 5] = -torch.inf  # what a model can never say
+    model = Markov(table)
+    drawn = sample(model, kinds(1), **MARKS, max_length=9, temperature=temperature)
+    assert 5 not in drawn.tokens
+    if temperature < 1:
+        assert torch.equal(drawn.tokens, greedy(model, kinds(1), **MARKS, max_length=9).tokens)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from attncourse.metrics import (
     comparable_bleu,
     exact_match,
     log_likelihood,
+    moses_text,
     moses_tokens,
     perplexity,
     token_accuracy,
@@ -406,6 +407,10 @@ def test_what_would_not_compare_is_refused(own_errors):
         comparable_bleu([None], ["a"], "en")
     with refused(TypeError, "hypotheses", "several sentences", "one str"):
         comparable_bleu("a", ["a"], "en")
+    with refused(TypeError, "texts", "several sentences", "one str"):
+        moses_tokens("the dog.", "en")
+    with refused(TypeError, "words", "several words", "one str"):
+        moses_text("the dog .", "en")
     with refused(ValueError, "hypotheses and references", "1 and 2"):
         comparable_bleu(["a"], ["a", "b"], "en")
 
@@ -607,6 +612,12 @@ def test_intervals_that_mean_nothing_are_refused(own_errors):
         bootstrap_interval(counts, share, samples=39)
     with refused(ValueError, "samples", "20 or more", "0.9", "got 1"):
         bootstrap_interval(counts, share, samples=1, confidence=0.9)
+    with refused(TypeError, "samples", "integer", "float"):
+        bootstrap_interval(counts, share, samples=1000.0)
+    # A rate of what is rare: some draws hold none of it.
+    rare = torch.tensor([[0, 0]] * 6 + [[1, 1], [0, 1]])
+    with refused(ValueError, "score", "nan for", "of 1000 draws"):
+        bootstrap_interval(rare, share)
     with refused(ValueError, "hypotheses and references", "1 and 2"):
         bleu_interval(["a", "b"], ["a", "b"], baseline=["a"])
 

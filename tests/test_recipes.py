@@ -26,17 +26,18 @@ from attncourse.recipes import (
     train,
 )
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
-from attncourse.training import CheckpointError
+from attncourse.training import CheckpointError, fit, load_checkpoint
 from attncourse.translator import Translator
-from benchmarks import encoder_depth, several_processes
+from benchmarks import encoder_depth, several_processes, tune_captions
 
 ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results").glob("*.json"))
 # By no recipe, but by a script:
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
+RATES = ROOT / "results/captions-rates-seed0.json"
 SEVERAL = ROOT / "results/several-processes-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED]]
+RECORDS = [path for path in RECORDS if path not in [*DEPTH, RATES, SEVERAL, *SPEED]]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -127,6 +128,20 @@ def test_the_three_of_chapter_11_have_the_same_budget():
         assert recipe.sizes.get("dropout", 0.3) == 0.3  # the default of "tiny"
 
 
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        ("captions-no-warmup", {"warmup": 0}),
+        ("captions-no-smoothing", {"label_smoothing": 0.0}),
+        ("captions-no-dropout", {"sizes": {"preset": "tiny", "dropout": 0.0}}),
+    ],
+)
+def test_one_thing_is_left_out_of_chapter_11s_transformer(name, without):
+    whole = RECIPES["captions-transformer"]
+    assert RECIPES[name] == replace(whole, **without)
+    assert RECIPES[name] != whole
+
+
 @pytest.mark.parametrize("one_vocabulary", [True, False])
 @pytest.mark.parametrize("model", ["fixed", "attention"])
 def test_tied_embeddings_are_one_matrix(model, one_vocabulary):
@@ -150,6 +165,8 @@ def test_a_misspelt_field_is_answered_with_the_right_one():
 def test_what_there_is_no_such_of_is_refused():
     with refused(ValueError, "corpus", "'moon'"):
         corpora.load(replace(SMALL, corpus="moon"))
+    with refused(ValueError, "source", "'de'"):
+        corpora.load(replace(SMALL, source="de"))
     with refused(ValueError, "model", "'lstm'"):
         replace(SMALL, model="lstm").build(97, 89)
     with refused(ValueError, "schedule", "'cosine'"):
@@ -182,6 +199,77 @@ def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
     assert training["curve"]["step"] == [1, 2, 3, 4, 5, 6, 7]
     assert training["curve"]["validation_step"] == [1, 2, 3, 4, 5, 6, 7]
     assert evaluate(run) == evaluate(again)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "lstm"}, ["model", "'lstm'"]),
+        ({"sizes": {"decoder_dim": 0}}, ["hidden_dim", "0"]),
+        ({"steps": 0}, ["steps", "0"]),
+        ({"accumulate": 0}, ["accumulate", "0"]),
+        ({"precision": "int8"}, ["precision", "'int8'"]),
+        ({"schedule": "cosine"}, ["schedule", "'cosine'"]),
+        ({"adam": {"beta": 1}}, ["adam", "'beta'", "betas perhaps?"]),
+        ({"average": 4, "average_every": 2}, ["steps", "8", "7"]),
+        ({"sentences": None}, ["sentences", "tokens"]),
+        ({"corpus": "moon"}, ["corpus", "'moon'"]),
+        ({"subwords": 3}, ["size", "3"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_cannot_be_trained_leaves_no_folder(tmp_path, small_corpus, changes, words):
+    with refused((TypeError, ValueError), *words):
+        train(replace(SMALL, **changes), tmp_path / "none", device="cpu", progress=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_every_setting_of_a_recipe_reaches_the_training(tmp_path, small_corpus, monkeypatch):
+    given = {}
+
+    def spy(model, batches, **options):
+        given.update(options, batches=batches, optimiser=options["optimiser"](model))
+        return fit(model, batches, **options)
+
+    monkeypatch.setattr(runs, "fit", spy)
+    recipe = replace(TRANSFORMER, warmup=3, learning_rate=3e-3, precision="bfloat16", bucket=60)
+    train(recipe, tmp_path, seed=5, device="cpu", progress=False)
+    asked = {
+        "steps": 7,
+        "accumulate": 2,
+        "label_smoothing": 0.1,
+        "precision": "bfloat16",
+        "seed": 5,
+        "checkpoint": tmp_path,
+    }
+    assert {name: given[name] for name in asked} == asked
+    (group,) = given["optimiser"].param_groups
+    assert (group["lr"], group["betas"], group["eps"]) == (3e-3, (0.9, 0.98), 1e-9)
+    rises = [given["schedule"](step) for step in (1, 2, 3, 12)]
+    assert rises == pytest.approx([1 / 3, 2 / 3, 1, 1 / 2])
+    assert max(batch.source.numel() + batch.target.numel() for batch in given["batches"]) <= 300
+    (kept,) = given["callbacks"]
+    assert (kept.every, kept.last) == (2, 3)
+
+
+def test_the_averaged_weights_are_the_mean_of_those_kept(tmp_path, small_corpus):
+    run, _ = train(TRANSFORMER, tmp_path, device="cpu", progress=False)
+    kept = [tmp_path / f"weights-{step:08d}.safetensors" for step in (2, 4, 6)]
+    model = TRANSFORMER.build(len(run.source), len(run.target))
+    mean = {}
+    for path in kept:
+        load_checkpoint(path, model)
+        for name, weights in model.state_dict().items():
+            mean[name] = mean.get(name, 0) + weights.double() / 3
+    for name, weights in run.model.state_dict().items():
+        torch.testing.assert_close(weights.double(), mean[name], rtol=1e-6, atol=1e-7)
+
+
+def test_a_recipe_may_have_a_tuple_where_json_has_a_list(tmp_path, small_corpus):
+    recipe = replace(SMALL, adam={"betas": (0.9, 0.95)}, steps=2)
+    train(recipe, tmp_path, device="cpu", progress=False)
+    run, _ = train(recipe, tmp_path, device="cpu", progress=False)
+    assert run.recipe == recipe
 
 
 def test_validations_says_how_often(tmp_path, small_corpus):
@@ -231,6 +319,13 @@ def test_a_folder_belongs_to_one_recipe_and_seed(tmp_path, small_corpus):
     with refused(ValueError, str(tmp_path), "another recipe or seed"):
         train(other, tmp_path, device="cpu", progress=False)
     assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_a_vocabulary_that_does_not_fit_the_weights_is_refused(tmp_path, small_corpus):
+    train(SMALL, tmp_path, device="cpu", progress=False)
+    (tmp_path / "target.json").write_bytes((tmp_path / "source.json").read_bytes())
+    with refused(CheckpointError, "model.safetensors", "does not fit", "decoder.embedding"):
+        load(tmp_path)
 
 
 def test_a_folder_without_a_training_says_so(tmp_path):
@@ -394,6 +489,15 @@ def test_the_page_on_several_gpus_counts_right():
     assert round(operations / by_time, 2) == 0.29
     minutes = [operations / (989e12 * share) / 60 for share in (0.3, 0.4)]
     assert [round(number) for number in minutes] == [53, 40]
+
+
+@pytest.mark.parametrize("name", tune_captions.RATES)
+def test_the_three_of_chapter_11_have_the_best_of_their_rates(name):
+    record, recipe = json.loads(RATES.read_text(encoding="utf-8")), RECIPES[name]
+    runs = [run for run in record["runs"] if run["recipe"] == name]
+    losses = {run["learning_rate"]: run["validation_loss"] for run in runs}
+    assert tuple(losses) == tune_captions.RATES[name]
+    assert min(losses, key=losses.get) == recipe.learning_rate
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,14 @@ from small_training import MOMENTS, STEPS, SmallModel, small_batches, small_mode
 from support import refused
 
 from attncourse.data.batches import Batch
-from attncourse.training import CheckpointError, History, read_checkpoint, save_checkpoint
+from attncourse.training import (
+    CheckpointError,
+    History,
+    adam,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -219,6 +227,48 @@ def test_more_steps_go_on_from_the_last_weights_not_the_best(tmp_path):
     )
 
 
+def test_a_longer_training_without_patience_keeps_its_last_weights(tmp_path):
+    stopped = train(tmp_path, steps=60, patience=2, validate_every=3)
+    assert len(stopped.step) < 40
+    model = small_model(tied=True)
+    went_on = train(tmp_path, model, steps=40, patience=None)
+    assert len(went_on.step) == 40
+    last = small_model(tied=True)
+    load_checkpoint(tmp_path, last)
+    assert torch.equal(model.target.weight, last.target.weight)
+
+
+def test_patience_cannot_begin_when_the_best_weights_are_gone(tmp_path):
+    train(tmp_path, steps=12, patience=None)
+    with refused(ValueError, "patience is 4", "were not kept", "resume=False"):
+        train(tmp_path, steps=30, patience=4)
+
+
+def test_another_setting_of_the_optimiser_is_refused(tmp_path):
+    first = {"steps": 3, "learning_rate": None, "optimiser": partial(adam, betas=(0.9, 0.98))}
+    train(tmp_path, **first)
+    train(tmp_path, **first | {"steps": 4, "optimiser": partial(adam, betas=[0.9, 0.98])})
+    with refused(ValueError, "optimiser", "0.5", "0.98"):
+        train(tmp_path, **first | {"steps": 5, "optimiser": partial(adam, betas=(0.5, 0.5))})
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])  # the first epoch of 7 batches: groups of 3, 3 and 1
+def test_accumulated_batches_go_on_too(tmp_path, stop):
+    options = {"accumulate": 3, "checkpoint_every": 1, "validate_every": 50}
+    whole, parted = small_model(tied=True), small_model(tied=True)
+    history = train(tmp_path / "whole", whole, steps=7, **options)
+    train(tmp_path / "parted", parted, steps=stop, **options)
+    again = train(tmp_path / "parted", parted, steps=7, **options)
+    assert (again.loss, again.tokens) == (history.loss, history.tokens)
+    assert torch.equal(whole.target.weight, parted.target.weight)
+
+
+def test_no_file_of_others_is_touched(tmp_path):
+    (tmp_path / "poetry.lock").write_text("somebody's")
+    train(tmp_path / "poetry.safetensors", steps=3)
+    assert (tmp_path / "poetry.lock").read_text() == "somebody's"
+
+
 def test_batches_drawn_from_pytorchs_own_generator_go_on_too(tmp_path):
     class Shuffled:
         def __iter__(self):
@@ -269,6 +319,7 @@ def test_float16_goes_on_with_its_scale(tmp_path):
         ("label_smoothing", 0.0),
         ("precision", "bfloat16"),
         ("seed", 1),
+        ("accumulate", 2),
     ],
 )
 def test_a_checkpoint_of_other_settings_is_refused(reference, name, value):

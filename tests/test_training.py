@@ -7,6 +7,7 @@ import json
 import math
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,7 @@ from attncourse.training import (
     sequence_loss,
 )
 from attncourse.training.progress import Lines
+from attncourse.transformer import Transformer, TransformerConfig
 
 QUIET = {"device": "cpu", "progress": False}
 
@@ -324,6 +326,65 @@ def test_an_epochs_last_step_may_have_fewer_batches():
     assert history.tokens == [4, 4, 2, 4, 4, 2]
     with refused(ValueError, "accumulate", "positive", "0"):
         fit(small_model(), batches, steps=1, accumulate=0, **QUIET)
+
+
+class Parts(nn.Module):
+    """A model that has `hidden` and `output`, with which its logits can be spared."""
+
+    def __init__(self, bias: bool = False):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, 5)
+        self.output = nn.Linear(5, VOCABULARY, bias=bias)
+
+    def hidden(self, source, target, source_mask=None, target_mask=None):
+        return self.embedding(target)
+
+    def forward(self, *inputs):
+        return self.output(self.hidden(*inputs))
+
+
+class Named(nn.Module):
+    """A student's model: here `hidden` is a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, 5)
+        self.hidden = nn.Linear(5, 7)
+        self.output = nn.Linear(7, VOCABULARY, bias=False)
+
+    def forward(self, source, target, source_mask=None, target_mask=None):
+        return self.output(self.hidden(self.embedding(target)).tanh())
+
+
+@pytest.mark.parametrize("make", [Parts, lambda: Parts(bias=True), Named])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_loss_is_the_same_with_and_without_a_gradient(make, dtype):
+    torch.manual_seed(0)
+    model, batch = make().to(dtype), Batch.of(corpus(7))
+    loss = batch_loss(model, batch)
+    with torch.no_grad():
+        plain = batch_loss(model, batch)
+    assert loss.dtype == plain.dtype == torch.float32
+    torch.testing.assert_close(loss.detach(), plain)
+    loss.backward()
+    assert all(weights.grad is not None for weights in model.parameters())
+
+
+def test_a_callers_own_mixed_precision_does_not_reach_a_float32_loss():
+    torch.manual_seed(0)
+    model, batch = Parts(), Batch.of(corpus(7))
+    plain = batch_loss(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = batch_loss(model, batch)
+    assert torch.equal(loss, plain)
+
+
+@pytest.mark.parametrize("label", [-100, -1, 4])
+def test_a_real_token_that_is_no_id_is_refused(label):
+    labels, mask = torch.tensor([[3, label]]), torch.tensor([[True, True]])
+    with refused(ValueError, "labels", "0 to 3", str(label)):
+        sequence_loss(torch.zeros(1, 2, 4), labels, mask)
+    sequence_loss(torch.zeros(1, 2, 4), labels, torch.tensor([[True, False]]))
 
 
 def test_the_default_is_adam_with_a_rate_of_a_thousandth():
@@ -660,22 +721,41 @@ def test_bad_arguments_are_named():
 
     refuses(TypeError, "either steps or epochs", epochs=3)
     refuses(TypeError, "either steps or epochs", steps=None)
-    refuses(ValueError, "steps", "at least 1", "0", steps=0)
-    refuses(ValueError, "epochs", "at least 1", "-1", steps=None, epochs=-1)
+    refuses(ValueError, "steps", "positive", "0", steps=0)
+    refuses(TypeError, "steps", "integer", "float", steps=2.5)
+    refuses(ValueError, "epochs", "positive", "-1", steps=None, epochs=-1)
+    refuses(TypeError, "epochs", "integer", "float", steps=None, epochs=1.5)
+    refuses(ValueError, "seed", "negative", "-1", seed=-1)
+    refuses(TypeError, "seed", "integer", "float", seed=1.5)
+    refuses(ValueError, "validation", "at least one batch", validation=[])
     refuses(TypeError, "batches", "generator", batches=(each for each in batches))
     refuses(TypeError, "validation", "list_iterator", validation=iter([]))
     refuses(ValueError, "batches", "at least one", batches=[])
     refuses(ValueError, "patience needs validation", patience=3)
-    refuses(ValueError, "patience", "at least 1", "0", validation=batches, patience=0)
+    refuses(ValueError, "patience", "positive", "0", validation=batches, patience=0)
     refuses(ValueError, "validate_every", "0", validation=batches, validate_every=0)
+    refuses(TypeError, "validate_every", "float", validation=batches, validate_every=2.5)
     refuses(ValueError, "checkpoint_every", "0", checkpoint_every=0)
     refuses(ValueError, "clip", "0", clip=0)
     refuses(ValueError, "label_smoothing", "2", label_smoothing=2)
+    config = TransformerConfig(VOCABULARY, embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1)
+    for wrong in (1.5, -0.5, math.nan):
+        with refused(ValueError, "label_smoothing", str(wrong)):
+            fit(Transformer(config), batches, steps=3, label_smoothing=wrong, **QUIET)
     refuses(ValueError, "precision", "half", precision="half")
     refuses(ValueError, "name", "tpu9", device="tpu9")
     refuses(ValueError, "schedule", "nan", "at 1", schedule=lambda step: math.nan)
     refuses(ValueError, "schedule", "-1", schedule=lambda step: -1)
     refuses(TypeError, "learning_rate", optimiser=plain_sgd(model), learning_rate=0.1)
+
+
+@pytest.mark.usefixtures("own_errors")
+def test_numbers_may_be_numpys(tmp_path):
+    numbers = {"accumulate": np.int64(2), "seed": np.int64(3), "clip": np.float32(0.5)}
+    plain = {"accumulate": 2, "seed": 3, "clip": 0.5}
+    first = fit(small_model(), small_batches(), steps=5, checkpoint=tmp_path, **numbers, **QUIET)
+    again = fit(small_model(), small_batches(), steps=5, checkpoint=tmp_path, **plain, **QUIET)
+    assert again.loss == first.loss
 
 
 # The record

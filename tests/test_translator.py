@@ -109,6 +109,51 @@ def test_the_default_length_leaves_room(translate):
     assert words == ["chien"] * 16  # twice three, and ten
 
 
+def test_the_default_length_is_by_its_own_batch(translate):
+    class Endless(CopyingModel):
+        def step(self, tokens, state):
+            logits = torch.zeros(len(tokens), 4 + len(FRENCH))
+            logits[:, 6] = 9.0
+            return logits, state
+
+    endless = Translator(Endless(), translate.source, translate.target)
+    long, short = endless(["the dog eats a cat .", "dog"], batch=1)
+    assert (len(long), len(short)) == (22, 12)
+
+
+def test_the_length_penalty_reaches_the_beam(translate):
+    class Hesitating(CopyingModel):
+        """Ends at once with a chance of 0.6, or else after eight words that are certain."""
+
+        def start(self, source, source_mask):
+            return torch.zeros(len(source), dtype=torch.int64)
+
+        def step(self, tokens, state):
+            chances = torch.zeros(len(tokens), 4 + len(FRENCH))
+            for row, count in enumerate(state.tolist()):
+                if count == 0:
+                    chances[row, [EOS, 6]] = torch.tensor([0.6, 0.4])
+                else:
+                    chances[row, 6 if count < 8 else EOS] = 1.0
+            return chances.log(), state + 1
+
+    hesitating = Translator(Hesitating(), translate.source, translate.target)
+    search = {"beam_size": 2, "max_length": 20}
+    assert hesitating(["dog"], **search) == [[]]
+    assert hesitating(["dog"], **search, length_penalty=2.0) == [["chien"] * 8]
+
+
+def test_the_models_own_logits_are_left_alone(translate):
+    class Keeping(CopyingModel):
+        logits = torch.arange(4.0 + len(FRENCH)).expand(1, -1).clone()
+
+        def step(self, tokens, state):
+            return self.logits, state
+
+    Translator(Keeping(), translate.source, translate.target)(["dog"], max_length=3)
+    assert torch.equal(Keeping.logits[0], torch.arange(4.0 + len(FRENCH)))
+
+
 def test_bad_input_is_refused(translate, own_errors):
     with refused(TypeError, "sentences", "one text"):
         translate("the dog")

@@ -135,6 +135,8 @@ def test_bad_arguments_are_refused(own_errors):
         Vocabulary.build(["a dog"], min_count=0)
     with refused(ValueError, "max_size", "more than 4", "got 4"):
         Vocabulary.build(["a dog"], max_size=4)
+    with refused(TypeError, "words", "one str"):
+        Vocabulary("dogs")
     with refused(ValueError, "'a'", "twice"):
         Vocabulary(["a", "b", "a"])
     with refused(ValueError, "'<eos>'", "twice"):

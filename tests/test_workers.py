@@ -84,6 +84,16 @@ def test_a_sharded_training_goes_on_whole_or_sharded(tmp_path):
         assert_same(whole, trained(folder, 2, steps=11, sharded=second), 1e-6)
 
 
+def test_a_sharded_training_with_patience_ends_with_its_best_weights_also_when_called_again(
+    tmp_path,
+):
+    asked = {"steps": 60, "patience": 2, "learning_rate": 0.3}
+    alone = trained(tmp_path / "alone", 1, **asked)
+    assert len(alone["history"]["step"]) < 60
+    for _ in range(2):
+        assert_same(alone, trained(tmp_path / "sharded", 2, **asked, sharded=True), 1e-6)
+
+
 def test_a_sharded_training_that_loses_a_process_keeps_its_last_checkpoint(tmp_path):
     asked = {"steps": 11, "sharded": True, "checkpoint_every": 4}
     done = start(tmp_path, 2, **asked, die=[1, 6])

@@ -132,7 +132,10 @@ class _Room:
 
     def fits(self, past: int, new: Tensor) -> bool:
         """Whether the new ones can stand behind `past`, where no other copy has put its own."""
-        return self.used == past and past + new.shape[-2] <= self.tensors[0].shape[-2]
+        own = self.tensors[0]
+        # What inference mode has made can be changed only there.
+        mine = torch.is_inference_mode_enabled() or not own.is_inference()
+        return mine and self.used == past and past + new.shape[-2] <= own.shape[-2]
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """Put them behind the others, and give all."""

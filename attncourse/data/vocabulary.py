@@ -64,6 +64,7 @@ class Vocabulary:
         tokens: every token, the special ones first; its place is its number.
 
     Raises:
+        TypeError: if `words` is one text.
         ValueError: if a word comes twice, is empty, holds white space or is a special token.
 
     Example:
@@ -77,6 +78,8 @@ class Vocabulary:
     kind = "words"
 
     def __init__(self, words: Iterable[str]):
+        if isinstance(words, str):
+            raise TypeError("words must be several words, got one str")
         self.tokens = (*SPECIALS, *words)
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         if len(self._ids) < len(self.tokens):

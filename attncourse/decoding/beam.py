@@ -34,7 +34,7 @@ def beam_search(
 
     where $|y|$ counts the end mark and $a$ is `length_penalty`; the others stay open. At
     `max_length` the open ones are cut and compared as they stand. A sentence leaves the batch when
-    no open beginning of it can win any more. A beam of one is greedy search.
+    no open beginning of it can win any more. A beam of one is greedy search, but for ties.
 
     Args:
         model, source, source_mask, bos, eos, pad, max_length: as for `greedy`.

@@ -65,11 +65,18 @@ def select(state: Any, index: Int64[Tensor, "rows"]) -> Any:
 def step(model: Any, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
     """Give the log-probabilities of the next token, in float32 at least, and the state."""
     logits, state = model.step(tokens, state)
+    if logits.dim() != 2 or len(logits) != len(tokens):
+        raise ValueError(
+            f"model must give logits ({len(tokens)}, vocabulary), one row a token, "
+            f"got shape {tuple(logits.shape)}"
+        )
     return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1), state
 
 
 def decoded(written: Tensor, lengths: Tensor, total: Tensor | None) -> Decoded:
     longest = int(lengths.max()) if len(lengths) else 0
+    if total is not None and (total.isnan() | (lengths == 0)).any():
+        raise ValueError("model gave logits that are not numbers: nan")
     if total is None:  # no sentence at all
         total = torch.zeros(len(lengths), device=lengths.device)
     return Decoded(written[:, :longest], lengths, total)
@@ -81,8 +88,5 @@ def require_search(model: Any, source: Tensor, *, max_length: int, **marks: int)
             raise TypeError(f"model must have a method {method}, got {type(model).__name__}")
     require_tokens("source", source, "(batch, source)")
     for name, mark in marks.items():
-        if isinstance(mark, bool) or not isinstance(mark, int):
-            raise TypeError(f"{name} must be an integer, got {type(mark).__name__}")
-        if mark < 0:
-            raise ValueError(f"{name} must be a token id, 0 or more, got {mark}")
+        require_integer(name, mark, least=0)
     require_integer("max_length", max_length, least=1)

@@ -123,7 +123,8 @@ def sample(
         raise ValueError(f"top_p must lie above 0 and be at most 1, got {top_p}")
 
     def draw(scores: Tensor) -> Tensor:
-        scores = scores / temperature
+        # From the likeliest one down, and by what float32 can divide by.
+        scores = (scores - scores.amax(-1, keepdim=True)) / min(max(temperature, 1e-30), 1e30)
         if top_k is not None and top_k < scores.shape[-1]:
             least = scores.topk(top_k).values[:, -1:]
             scores = scores.masked_fill(scores < least, -torch.inf)

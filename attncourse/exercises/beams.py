@@ -34,6 +34,8 @@ def _totals(shape, case, generator):
     totals = -1 - torch.randperm(2 * beam, generator=generator)[:beam]
     if case.mask == "whole":
         return beam * totals
+    if case.mask == "close":  # so that a worse hypothesis may have the best continuation
+        return totals / 21 - torch.arange(beam) / 130
     totals = totals / 2 - torch.arange(beam) / 20
     if case.mask == "long":
         totals = totals - 500
@@ -128,6 +130,13 @@ def _only_the_best(log_probabilities, totals, beam_size):
     return best, parent.expand_as(token), token
 
 
+def _the_best_first(log_probabilities, totals, beam_size):
+    parent = totals.topk(min(beam_size, len(totals))).indices
+    best, index = _sum(totals[parent], log_probabilities[parent]).flatten().topk(beam_size)
+    row, token = _divided(index, *log_probabilities.shape)
+    return best, parent[row], token
+
+
 def _in_another_order(arrange):
     def function(log_probabilities, totals, beam_size):
         best, index = _sum(totals, log_probabilities).flatten().topk(beam_size)
@@ -158,7 +167,7 @@ BEAM_STEP = Several(
         ),
         Case(label="a beam of one, which is greedy search", sizes={"beam": 1, "size": 1}),
         Case(label="more to keep than came in"),
-        Case(label="fewer to keep than came in", sizes={"beam": 5, "size": 2}),
+        Case(label="fewer to keep than came in", mask="close", sizes={"beam": 5, "size": 2}),
         Case(label="more to keep than the vocabulary has", sizes={"vocabulary": 3, "size": 7}),
         Case(
             label="as many hypotheses as tokens in the vocabulary",
@@ -213,6 +222,11 @@ BEAM_STEP = Several(
         Misconception(
             "only the best hypothesis is continued: greedy search with several last tokens",
             (_only_the_best,),
+        ),
+        Misconception(
+            "hypotheses are dropped before they are continued. The best continuation may be that "
+            "of one which was not among the best: choose once, at the end",
+            (_the_best_first,),
         ),
         Misconception(
             "parents and tokens are exchanged: index // vocabulary is the row, the parent, and "

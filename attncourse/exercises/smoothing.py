@@ -105,7 +105,7 @@ SMOOTHED_LOSS = Exercise(
             given={"smoothing": 1.0},
             hint="With a smoothing of 1 the label does not matter.",
         ),
-        Case(label="one token", sizes={"token": 1}),
+        Case(label="one token of a vocabulary of three", sizes={"token": 1, "vocabulary": 3}),
         Case(
             label="as many tokens as the vocabulary has",
             sizes={"token": 5, "vocabulary": 5},

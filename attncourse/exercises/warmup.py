@@ -59,7 +59,8 @@ def _flat(step, warmup):
 WARMUP_SCHEDULE = Exercise(
     name="warmup_schedule",
     chapter="11",
-    signature="warmup_schedule(step, embed_dim, warmup) -> (steps,), a learning rate for each step",
+    signature="warmup_schedule(step, embed_dim, warmup) -> (steps,), float32: a learning rate for "
+    "each step",
     inputs=(
         Input("step", "steps warmup", draw=_steps),
         Input("embed_dim", "embed", draw=size),
@@ -74,6 +75,11 @@ WARMUP_SCHEDULE = Exercise(
         Case(
             label="a training that ends in its warm-up",
             sizes={"steps": 5, "warmup": 11, "embed": 2},
+        ),
+        Case(
+            label="a long warm-up of a narrow model, where the rate turns",
+            mask="turn",
+            sizes={"warmup": 400, "embed": 2},
         ),
         Case(
             label="the paper's base model, where the rate turns",

@@ -33,11 +33,15 @@ def require_sentences(**arguments: Sequence) -> None:
         raise ValueError(f"each sentence needs one of {', '.join(sizes)}, got {listed}")
 
 
+def require_several(name: str, given: Sequence, what: str = "sentences") -> None:
+    if isinstance(given, str):
+        raise TypeError(f"{name} must be several {what}, got one str")
+
+
 def require_pairs(hypotheses: Sequence, references: Sequence) -> None:
     """Refuse anything but one reference, or set of references, for each hypothesis."""
-    for name, sentences in (("hypotheses", hypotheses), ("references", references)):
-        if isinstance(sentences, str):
-            raise TypeError(f"{name} must be several sentences, got one str")
+    require_several("hypotheses", hypotheses)
+    require_several("references", references)
     if len(hypotheses) != len(references):
         raise ValueError(
             "hypotheses and references disagree in their number of sentences: "

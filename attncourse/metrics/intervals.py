@@ -11,6 +11,7 @@ from jaxtyping import Real
 from torch import Tensor
 
 from attncourse.metrics.translations import bleu_counts, bleu_from_counts
+from attncourse.runtime import require_integer
 
 
 class Interval(NamedTuple):
@@ -56,7 +57,8 @@ def bootstrap_interval(
     Raises:
         TypeError: if counts are not a tensor of real numbers.
         ValueError: if they are not (sentence, count), there is no sentence, two systems' disagree,
-            `confidence` lies outside (0, 1), or `samples` are too few to drop any.
+            `confidence` lies outside (0, 1), `samples` are too few to drop any, or `score` gives no
+            number for a draw, as where what it divides by did not come.
 
     Source: Koehn 2004, for both. The paper's test of a lead counts the draws that one system wins;
     the 95% interval of 1,000 draws lies above 0 if 975 or more are won.
@@ -77,6 +79,7 @@ def bootstrap_interval(
             raise ValueError(
                 f"counts and baseline disagree: {tuple(counts.shape)} and {tuple(given.shape)}"
             )
+    require_integer("samples", samples, least=1)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
     # The small number is for 1 - 0.9, which falls short of 0.1.
@@ -95,9 +98,10 @@ def bootstrap_interval(
 
     size = len(counts)
     generator = torch.Generator().manual_seed(0) if generator is None else generator
-    draws = sorted(
-        scored(torch.randint(size, (size,), generator=generator)) for _ in range(samples)
-    )
+    draws = [scored(torch.randint(size, (size,), generator=generator)) for _ in range(samples)]
+    if missing := sum(map(math.isnan, draws)):
+        raise ValueError(f"score must give a number, got nan for {missing} of {samples} draws")
+    draws.sort()
     return Interval(scored(torch.arange(size)), draws[dropped], draws[-1 - dropped])
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from attncourse.metrics.checks import require_pairs
+from attncourse.metrics.checks import require_pairs, require_several
 
 MOSES_LANGUAGES = ("en", "de", "fr")
 
@@ -164,12 +164,14 @@ def moses_tokens(texts: Sequence[str], language: str) -> list[str]:
 
     Raises:
         ImportError: if the `sacremoses` library is missing.
+        TypeError: if `texts` is one text.
         ValueError: if the language is another.
 
     Example:
         >>> moses_tokens(["L'homme dort."], "fr"), moses_tokens(["The dog's toy."], "en")
         (["l' homme dort ."], ["the dog 's toy ."])
     """
+    require_several("texts", texts)
     _require_language(language)
     tokenizer = _sacremoses().MosesTokenizer(language)
     return [tokenizer.tokenize(text.lower(), return_str=True, escape=False) for text in texts]
@@ -187,12 +189,14 @@ def moses_text(words: Sequence[str], language: str) -> str:
 
     Raises:
         ImportError: if the `sacremoses` library is missing.
+        TypeError: if `words` is one text.
         ValueError: if the language is another.
 
     Example:
         >>> moses_text(["the", "dog", "'s", "toy", "."], "en")
         "the dog's toy."
     """
+    require_several("words", words, "words")
     _require_language(language)
     return _sacremoses().MosesDetokenizer(language).detokenize(words, unescape=False)
 

@@ -41,9 +41,14 @@ def load(recipe: Recipe) -> Corpus:
 
     Raises:
         DataError: if a real corpus cannot be had; the message says what to do.
-        ValueError: if there is no such corpus.
+        ValueError: if there is no such corpus, or not in these languages.
     """
     if recipe.corpus == "embedded":
+        if (recipe.source, recipe.target) != ("en", "fr"):
+            raise ValueError(
+                "source and target must be 'en' and 'fr' for the embedded corpus, "
+                f"got {recipe.source!r} and {recipe.target!r}"
+            )
         parts = translation_pairs(train=recipe.pairs)
         train, validation = parts.train, parts.validation
         tests = {name: getattr(parts, name) for name in ("validation", "composition", "length")}

@@ -53,7 +53,7 @@ def recurrent(
     decoder = (AttentionDecoder if attention else GRUDecoder)(
         source_size if target_size is None else target_size,
         embed_dim=embed_dim,
-        hidden_dim=decoder_dim or hidden_dim,
+        hidden_dim=hidden_dim if decoder_dim is None else decoder_dim,
         memory_dim=encoder.memory_dim,
         dropout=dropout,
         **options,

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
+import torch
 from torch import nn
 
 from attncourse.recipes.models import MODELS
+from attncourse.runtime import require_integer
+from attncourse.training.loss import PRECISIONS
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
 from attncourse.transformer import TransformerConfig
+
+ADAM = [
+    name for name in inspect.signature(torch.optim.Adam).parameters if name not in {"params", "lr"}
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,30 @@ class Recipe:
     average: int = 1
     average_every: int = 100
 
+    def check(self) -> None:
+        """Refuse what could not be trained, as far as that shows without the corpus.
+
+        Raises:
+            TypeError: if a number is not an integer that should be.
+            ValueError: if there is no such model, size, schedule, precision or argument of Adam,
+                a number is too small, or the training is too short for its averaging.
+        """
+        for name in ("steps", "pairs", "accumulate", "validations", "average", "average_every"):
+            require_integer(name, getattr(self, name), least=1)
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
+            )
+        if self.average > 1 and self.average * self.average_every > self.steps:
+            raise ValueError(
+                f"steps must be {self.average * self.average_every} or more, for {self.average} "
+                f"weights that lie {self.average_every} steps apart, got {self.steps}"
+            )
+        _require_names("adam", self.adam, ADAM)
+        self.factor()
+        with torch.device("meta"):  # shapes without numbers
+            self.build(97, 97)
+
     def build(self, source_size: int, target_size: int) -> nn.Module:
         """Build the model, untrained, for vocabularies of these sizes.
 
@@ -96,8 +128,8 @@ class Recipe:
         raise ValueError(f"schedule must be 'linear' or 'inverse root', got {self.schedule!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON can hold it."""
-        return asdict(self)
+        """Return the recipe as JSON gives it back, its tuples as lists."""
+        return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Recipe:

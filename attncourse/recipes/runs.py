@@ -86,16 +86,15 @@ def train(
         CheckpointError: if a checkpoint in the folder cannot be used.
         DataError: if the corpus cannot be had.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
-        ValueError: if the folder holds a training by another recipe or seed.
+        ValueError: if the folder holds a training by another recipe or seed, or the recipe cannot
+            be trained, see `Recipe.check`. Nothing is written then.
     """
     require_integer("seed", seed, least=0)
-    require_integer("validations", recipe.validations, least=1)
+    recipe.check()
     folder, workers = Path(folder), Workers.present()
+    require_own(folder, recipe, seed)
     if workers.first:
-        claim(folder, recipe, seed)
         corpus = corpora.load(recipe)
-        corpus.source.save(folder / "source.json")
-        corpus.target.save(folder / "target.json")
     workers.wait()
     if not workers.first:  # only now: a corpus that has to be fetched is fetched once
         corpus = corpora.load(recipe)
@@ -108,6 +107,10 @@ def train(
         bucket=recipe.bucket,
         generator=torch.Generator(),
     )
+    if workers.first:  # only now: what cannot be trained leaves no folder behind
+        claim(folder, recipe, seed)
+        corpus.source.save(folder / "source.json")
+        corpus.target.save(folder / "target.json")
     every = max(1, recipe.steps // recipe.validations)
     keep = KeepWeights(folder, every=recipe.average_every, last=recipe.average)
     history = fit(
@@ -221,13 +224,17 @@ def _mean(numbers: list[float]) -> float:
 
 def claim(folder: Path, recipe: Recipe, seed: int) -> None:
     """Write down what the folder is for; refuse one that is for something else."""
+    require_own(folder, recipe, seed)
+    write_record(folder / "recipe.json", {"recipe": recipe.to_dict(), "seed": int(seed)})
+
+
+def require_own(folder: Path, recipe: Recipe, seed: int) -> None:
+    """Refuse a folder that is for something else."""
     try:
-        found = claimed(folder)
+        found, by = claimed(folder)
     except FileNotFoundError:
-        written = {"recipe": recipe.to_dict(), "seed": int(seed)}
-        write_record(folder / "recipe.json", written)
         return
-    if found != (recipe, seed):
+    if (found.to_dict(), by) != (recipe.to_dict(), seed):
         raise ValueError(
             f"folder {folder} holds a training by another recipe or seed; "
             "give another, or delete it"

@@ -22,6 +22,7 @@ from attncourse.training.history import History
 from attncourse.training.loss import require_precision
 from attncourse.training.optimisers import adam
 from attncourse.training.progress import reporter
+from attncourse.training.projected import require_smoothing
 from attncourse.training.sharding import shard
 from attncourse.training.state import Training
 from attncourse.training.workers import Workers
@@ -120,8 +121,16 @@ def fit(
     """
     _require_length(steps, epochs)
     _require_batches(batches, validation, patience)
-    require_integer("accumulate", accumulate, least=1)
-    _require_numbers(clip, patience, validate_every, checkpoint_every)
+    _require_numbers(
+        accumulate=accumulate,
+        patience=patience,
+        validate_every=validate_every,
+        checkpoint_every=checkpoint_every,
+    )
+    require_integer("seed", seed, least=0)
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip must be positive or None, got {clip}")
+    require_smoothing(label_smoothing)
     require_precision(precision)
     device = runtime.device(None if device is None else str(device))
     model.to(device)
@@ -146,14 +155,14 @@ def fit(
             model=model,
             batches=batches,
             validation=validation,
-            accumulate=accumulate,
+            accumulate=int(accumulate),
             optimiser=optimiser,
             schedule=schedule,
-            clip=clip,
-            label_smoothing=label_smoothing,
+            clip=None if clip is None else float(clip),
+            label_smoothing=float(label_smoothing),
             device=device,
             precision=precision,
-            seed=seed,
+            seed=int(seed),
             file=None if checkpoint is None else checkpoint_file(checkpoint),
             workers=workers,
         )
@@ -162,6 +171,7 @@ def fit(
         if resumed:
             training.restore()
             _require_room(training, steps, epochs)
+            _require_best(training, patience)
         show = reporter(progress if workers.first else False, training.history, steps)
         if resumed:
             show.say(f"going on after step {training.step:,}, from {file}")
@@ -258,9 +268,7 @@ def _interruption(training: Training) -> KeyboardInterrupt:
 def _require_length(steps: int | None, epochs: int | None) -> None:
     if (steps is None) == (epochs is None):
         raise TypeError("give either steps or epochs, and not both")
-    for name, number in (("steps", steps), ("epochs", epochs)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
+    _require_numbers(steps=steps, epochs=epochs)
 
 
 def _require_batches(
@@ -272,6 +280,8 @@ def _require_batches(
                 f"{name} must give its batches anew whenever it is iterated, as a list or Batches "
                 f"does, got {type(given).__name__}, which can be iterated once"
             )
+        if isinstance(given, (list, tuple)) and not given:
+            raise ValueError(f"{name} must hold at least one batch, got none")
     if patience is not None and validation is None:
         raise ValueError("patience needs validation: without it nothing can be the best")
 
@@ -286,22 +296,10 @@ def _require_shares(batches: Iterable[Batch], workers: Workers) -> None:
         )
 
 
-def _require_numbers(
-    clip: float | None,
-    patience: int | None,
-    validate_every: int | None,
-    checkpoint_every: int | None,
-) -> None:
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be positive or None, got {clip}")
-    counts = {
-        "patience": patience,
-        "validate_every": validate_every,
-        "checkpoint_every": checkpoint_every,
-    }
+def _require_numbers(**counts: int | None) -> None:
     for name, number in counts.items():
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
+        if number is not None:
+            require_integer(name, number, least=1)
 
 
 def _require_room(training: Training, steps: int | None, epochs: int | None) -> None:
@@ -314,4 +312,15 @@ def _require_room(training: Training, steps: int | None, epochs: int | None) -> 
         raise ValueError(
             f"epochs is {epochs}, but the checkpoint {training.file} is in epoch "
             f"{training.epoch + 1}"
+        )
+
+
+def _require_best(training: Training, patience: int | None) -> None:
+    """The best weights are kept where there is a patience, and brought back at its end."""
+    if patience is None:
+        training.best = None  # of an earlier part, which had one
+    elif training.best is None and training.history.validation_loss:
+        raise ValueError(
+            f"patience is {patience}, but the checkpoint {training.file} was made without, so that "
+            "its best weights were not kept: leave it out, or begin anew with resume=False"
         )

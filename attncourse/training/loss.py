@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 from attncourse import runtime
 from attncourse.data.batches import Batch
 from attncourse.masks import padding_mask
-from attncourse.training.projected import projected_loss
+from attncourse.training.projected import projected_loss, require_smoothing
 from attncourse.training.sharding import sharded_part
 
 # What runs in how many bits; float32 means that nothing is lowered.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-_LEFT_OUT = -100  # a label that cross_entropy skips
+_LEFT_OUT = -(2**31)  # a label that cross_entropy skips; its own, -100, may be somebody's mistake
 
 
 def sequence_loss(
@@ -47,7 +48,8 @@ def sequence_loss(
 
     Raises:
         TypeError: if `labels` are not int64 or `mask` is not boolean.
-        ValueError: if the shapes disagree, or `label_smoothing` lies outside [0, 1].
+        ValueError: if the shapes disagree, a real token is no id, or `label_smoothing` lies
+            outside [0, 1].
 
     Source: Vaswani et al. 2017, section 5.4, smooth with 0.1; the method is Szegedy et al. 2016,
     section 7. Both spread over the vocabulary with the right answer included, as here.
@@ -71,8 +73,8 @@ def sequence_loss(
                 f"logits and {name} disagree: {tuple(logits.shape)} and {tuple(tensor.shape)}, "
                 "wanted (batch, length, vocabulary) and (batch, length)"
             )
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+    require_smoothing(label_smoothing)
+    _require_ids(labels, mask, logits.shape[-1])
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
     total = F.cross_entropy(
@@ -83,6 +85,18 @@ def sequence_loss(
         reduction="sum",
     )
     return total / mask.sum().clamp(min=1)
+
+
+def _require_ids(labels: Tensor, mask: Tensor, vocabulary: int) -> None:
+    """Refuse a real token that is none, such as -100, which PyTorch would skip in silence."""
+    if torch.compiler.is_compiling() or labels.device.type != "cpu":  # a GPU would have to wait
+        return
+    wrong = labels[mask & ((labels < 0) | (labels >= vocabulary))]
+    if len(wrong):
+        raise ValueError(
+            f"labels must hold ids from 0 to {vocabulary - 1} where the mask is True, "
+            f"got {wrong[0].item()}"
+        )
 
 
 def require_precision(precision: str) -> None:
@@ -112,8 +126,8 @@ def batch_loss(
 
     Args:
         model: called as `model(source, target, source_mask, target_mask)`, gives the logits. One
-            that has `hidden`, called likewise, and `output`, a layer without a bias that makes
-            logits of it, is spared the logits in training.
+            that has a method `hidden`, called likewise, and `output`, an `nn.Linear` without a
+            bias that makes logits of it, is spared the logits in training.
         batch: padded pairs, on the CPU or on `device`.
         device: where the model is; by default where its parameters are.
         precision: "float32", or "bfloat16" or "float16" for mixed precision.
@@ -133,17 +147,29 @@ def batch_loss(
     batch = batch.to(device, non_blocking=True)
     lowered = PRECISIONS[precision]
     inputs = batch.source, batch.decoder_input, source_mask, target_mask
-    # A compiled or sharded model is called as a whole: only so is it compiled, or put together.
-    called_whole = hasattr(model, "_orig_mod") or sharded_part(model) is not None
-    parts = callable(getattr(model, "hidden", None)) and not called_whole
-    if parts and lowered is None and torch.is_grad_enabled():
-        hidden = model.hidden(*inputs)[target_mask]  # logits for real tokens only
-        labels = batch.labels[target_mask]
-        total = projected_loss(hidden, model.output.weight, labels, label_smoothing)
-        return total / target_mask.sum().clamp(min=1)
+    if lowered is None and torch.is_grad_enabled() and _has_parts(model):
+        with torch.autocast(device.type, enabled=False):
+            hidden = model.hidden(*inputs)[target_mask]  # logits for real tokens only
+            labels = batch.labels[target_mask]
+            total = projected_loss(hidden, model.output.weight, labels, label_smoothing)
+            return total / target_mask.sum().clamp(min=1)
     with torch.autocast(device.type, lowered, enabled=lowered is not None):
         logits = model(*inputs)
     return sequence_loss(logits, batch.labels, target_mask, label_smoothing)
+
+
+def _has_parts(model: nn.Module) -> bool:
+    """Whether the last vectors and the projection can be had without the logits."""
+    # A compiled or sharded model is called as a whole: only so is it compiled, or put together.
+    if hasattr(model, "_orig_mod") or sharded_part(model) is not None:
+        return False
+    hidden, output = getattr(model, "hidden", None), getattr(model, "output", None)
+    return (
+        inspect.ismethod(hidden)
+        and isinstance(output, nn.Linear)
+        and output.bias is None
+        and output.weight.dtype not in (torch.float16, torch.bfloat16)  # summed in float32
+    )
 
 
 class BatchLoss(nn.Module):

@@ -19,6 +19,12 @@ _HELD = {"cpu": 2**20}
 _HELD_ELSEWHERE = 2**26
 
 
+def require_smoothing(label_smoothing: float) -> None:
+    """Refuse what is no share."""
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+
+
 def projected_loss(
     hidden: Float[Tensor, "tokens width"],
     weight: Float[Tensor, "vocabulary width"],
@@ -40,6 +46,9 @@ def projected_loss(
     Returns:
         A single number, in nats.
 
+    Raises:
+        ValueError: if `label_smoothing` lies outside [0, 1].
+
     Source: the loss is that of Vaswani et al. 2017, section 5.4; gradients in the same pass, some
     rows at a time, are of Hsu et al. 2024, "Liger Kernel".
 
@@ -47,6 +56,7 @@ def projected_loss(
         >>> projected_loss(torch.zeros(3, 2), torch.ones(4, 2), torch.tensor([0, 3, 1]))
         tensor(4.1589)
     """
+    require_smoothing(label_smoothing)
     return _ProjectedLoss.apply(hidden, weight, labels, label_smoothing)
 
 

@@ -17,7 +17,7 @@ def linear_schedule(steps: int, warmup: int = 0) -> Callable[[int], float]:
     Returns:
         A function that gives for a step (1, 2, ...) the factor on the learning rate:
         step / warmup at first, then (steps + 1 - step) / (steps + 1 - warmup), which would reach
-        0 one step after the last.
+        0 one step after the last. Without a warm-up the first step has the full rate, as with 1.
 
     Raises:
         TypeError: if a number is not an integer.

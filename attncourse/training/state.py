@@ -26,8 +26,12 @@ from attncourse.training.checkpoints import (
 )
 from attncourse.training.history import History
 from attncourse.training.loss import BatchLoss, mean_loss, real_tokens
-from attncourse.training.sharding import sharded_part, whole
+from attncourse.training.sharding import divided, sharded_part, whole
 from attncourse.training.workers import WorkerError, Workers
+
+# What a group of an optimiser holds beside settings: what it works on, what changes or stands by
+# itself, and how it is computed.
+_NO_SETTING = {"params", "lr", "initial_lr", "fused", "foreach", "capturable", "differentiable"}
 
 
 @dataclass
@@ -227,6 +231,14 @@ class Training:
         return {
             "accumulate": self.accumulate,
             "learning_rate": [group["initial_lr"] for group in self.optimiser.param_groups],
+            "optimiser": [
+                {
+                    name: list(value) if isinstance(value, tuple) else value
+                    for name, value in group.items()
+                    if name not in _NO_SETTING
+                }
+                for group in self.optimiser.param_groups
+            ],
             "clip": self.clip,
             "label_smoothing": self.label_smoothing,
             "precision": self.precision,
@@ -287,7 +299,7 @@ class Training:
 
     @property
     def _lock(self) -> Path:
-        return self.file.with_suffix(".lock")
+        return self.file.with_name(f".{self.file.name}.lock")
 
     def restore(self) -> None:
         """Stand where the checkpoint was made.
@@ -299,11 +311,11 @@ class Training:
         extra = read_checkpoint(self.file).extra
         if not {"settings", "epoch", "position", "scaler", "history"} <= set(extra):
             raise refusal(self.file, "it was not made by fit and does not say how to train on")
-        for name, value in self.settings().items():
-            if extra["settings"].get(name) != value:
+        for name, made in extra["settings"].items():
+            if (value := self.settings().get(name)) != made:
                 raise ValueError(
-                    f"{name} is {value}, but the checkpoint {self.file} was made with "
-                    f"{extra['settings'].get(name)}: give the same, another folder, or resume=False"
+                    f"{name} is {value}, but the checkpoint {self.file} was made with {made}: "
+                    "give the same, another folder, or resume=False"
                 )
         tensors = load_checkpoint(self.file, self.model, self.optimiser).tensors
         groups: dict[str, dict[str, Tensor]] = {"epoch": {}, "now": {}, "best": {}}
@@ -311,7 +323,9 @@ class Training:
             group, rest = name.split(".", 1)
             groups[group][rest] = tensor
         self.epoch_states, self.resumed_states = groups["epoch"], groups["now"]
-        self.best = groups["best"] or None
+        own, _ = state_and_ties(self.model)
+        best = {name: divided(tensor, own[name]) for name, tensor in groups["best"].items()}
+        self.best = best or None
         self.epoch, self.position = extra["epoch"], extra["position"]
         self.scaler.load_state_dict(extra["scaler"])
         self.history = History.from_json(extra["history"])
