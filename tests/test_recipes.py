@@ -28,16 +28,15 @@ from attncourse.recipes import (
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
 from attncourse.training import CheckpointError, fit, load_checkpoint
 from attncourse.translator import Translator
-from benchmarks import encoder_depth, several_processes, tune_captions
+from benchmarks import encoder_depth, several_processes
 
 ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results").glob("*.json"))
 # By no recipe, but by a script:
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
-RATES = ROOT / "results/captions-rates-seed0.json"
 SEVERAL = ROOT / "results/several-processes-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, RATES, SEVERAL, *SPEED]]
+RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED]]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -489,15 +488,6 @@ def test_the_page_on_several_gpus_counts_right():
     assert round(operations / by_time, 2) == 0.29
     minutes = [operations / (989e12 * share) / 60 for share in (0.3, 0.4)]
     assert [round(number) for number in minutes] == [53, 40]
-
-
-@pytest.mark.parametrize("name", tune_captions.RATES)
-def test_the_three_of_chapter_11_have_the_best_of_their_rates(name):
-    record, recipe = json.loads(RATES.read_text(encoding="utf-8")), RECIPES[name]
-    runs = [run for run in record["runs"] if run["recipe"] == name]
-    losses = {run["learning_rate"]: run["validation_loss"] for run in runs}
-    assert tuple(losses) == tune_captions.RATES[name]
-    assert min(losses, key=losses.get) == recipe.learning_rate
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
