@@ -67,8 +67,9 @@ _TINY = Recipe(
 
 # Chapter 11: three models with as many parameters, the same tokens in the same order, and the same
 # share dropped; only the highest learning rate is to be each one's own, which
-# `benchmarks/tune_captions.py` looks for. Of 0.1, 0.3 and 1 for the deviation of fresh embeddings, 0.3 is the
-# best for the recurrent ones (validation loss 3.9, 3.2 and 3.4 after 300 steps, with attention).
+# `benchmarks/tune_captions.py` looks for. Of 0.1, 0.3 and 1 for the deviation of fresh embeddings,
+# 0.3 is the best for the recurrent ones (validation loss 3.9, 3.2 and 3.4 after 300 steps, with
+# attention).
 _FAIR = replace(
     _TINY,
     tokens=4096,
