@@ -364,6 +364,16 @@ def test_what_grew_without_gradients_goes_on_with_them():
     assert torch.equal(cache.key[:, :, :3], before)
 
 
+def test_what_grew_in_inference_mode_goes_on_outside():
+    layer, x, cache = layer_of(), tokens(5), KeyValueCache()
+    with torch.inference_mode():
+        for part in x[:, :3].split(1, 1):
+            layer(part, causal=True, cache=cache)
+    with torch.no_grad():
+        rest = [layer(part, causal=True, cache=cache) for part in x[:, 3:].split(1, 1)]
+    torch.testing.assert_close(torch.cat(rest, 1), layer(x, causal=True)[:, 3:], **CLOSE)
+
+
 def test_gradients_flow_through_a_cache():
     layer, x = layer_of(), tokens(4).requires_grad_()
     (whole,) = torch.autograd.grad(layer(x, causal=True)[:, 3].square().sum(), x)
