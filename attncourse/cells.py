@@ -87,11 +87,10 @@ class FirstState(nn.Module):
     def forward(
         self, state: Float[Tensor, "batch layers memory"]
     ) -> Float[Tensor, "batch layers hidden"]:
-        if state.shape[1:] != self.shape:
+        if state.dim() != 3 or state.shape[1:] != self.shape:
             raise ValueError(
-                "encoded.state must have {} layers of width {}, got {} of width {}".format(
-                    *self.shape, *state.shape[1:]
-                )
+                "encoded.state must be (batch, layers, memory_dim) with {} layers of width {}, "
+                "got shape {}".format(*self.shape, tuple(state.shape))
             )
         return state if self.projection is None else self.projection(state).tanh()
 

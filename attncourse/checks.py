@@ -16,6 +16,16 @@ def require_tokens(name: str, tokens: Tensor, shape: str) -> None:
         raise ValueError(f"{name} must be {shape}, got shape {tuple(tokens.shape)}")
 
 
+def as_column(tokens: Tensor) -> Tensor:
+    """Give one token a sentence, (batch,), as sentences of one token, (batch, 1)."""
+    if isinstance(tokens, Tensor):
+        if tokens.dim() != 1:
+            raise ValueError(f"tokens must be (batch,), got shape {tuple(tokens.shape)}")
+        tokens = tokens[:, None]
+    require_tokens("tokens", tokens, "(batch,)")
+    return tokens
+
+
 def require_known(name: str, tokens: Tensor, embedding: nn.Embedding) -> None:
     """Refuse ids that an embedding does not have."""
     # On a GPU the embedding itself stops at an unknown id; asking first would make it wait.
@@ -38,6 +48,10 @@ def require_padding_mask(name: str, mask: Tensor, tokens: Tensor) -> None:
     if mask.shape != tokens.shape:
         raise ValueError(
             f"{name} {tuple(mask.shape)} and its tokens {tuple(tokens.shape)} disagree in shape"
+        )
+    if mask.device != tokens.device:
+        raise ValueError(
+            f"{name} and its tokens disagree in device: {mask.device} and {tokens.device}"
         )
 
 

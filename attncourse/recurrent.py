@@ -16,7 +16,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attncourse.attention import AttentionLayer
 from attncourse.cells import Cells, FirstState, Readout, dropout_layer
-from attncourse.checks import require_known, require_padding_mask, require_tokens
+from attncourse.checks import (
+    as_column,
+    require_known,
+    require_no_hole,
+    require_padding_mask,
+    require_tokens,
+)
 from attncourse.runtime import require_integer
 from attncourse.scores import AdditiveScore
 
@@ -295,6 +301,7 @@ class AttentionDecoder(AttentionLayer):
         self.dropout = dropout_layer(dropout)
         self.cells = Cells(embed_dim, memory_dim, hidden_dim, num_layers, dropout)
         attention_dim = hidden_dim if attention_dim is None else attention_dim
+        require_integer("attention_dim", attention_dim, least=1)
         self.score = AdditiveScore(hidden_dim, memory_dim, attention_dim)
 
     def start(self, encoded: Encoded) -> AttentionState:
@@ -366,8 +373,8 @@ class EncoderDecoder(nn.Module):
         Args:
             source: (batch, source), token ids.
             target: (batch, target), token ids that the decoder reads: the begin mark first.
-            source_mask, target_mask: True at real tokens; by default all are real. What stands at
-                padding never matters to a real token.
+            source_mask, target_mask: True at real tokens, which stand first in each row; by default
+                all are real. What stands at padding never matters to a real token.
 
         Returns:
             (batch, target, vocabulary), logits. Those at padding mean nothing.
@@ -375,6 +382,7 @@ class EncoderDecoder(nn.Module):
         if target_mask is not None:
             require_tokens("target", target, "(batch, target)")
             require_padding_mask("target_mask", target_mask, target)
+            require_no_hole(target_mask=target_mask)
             target = target.masked_fill(~target_mask, 0)  # may have been no token at all
         logits, _ = self.decoder(target, self.start(source, source_mask))
         return logits
@@ -391,7 +399,7 @@ class EncoderDecoder(nn.Module):
         self, tokens: Int64[Tensor, "batch"], state: tuple
     ) -> tuple[Float[Tensor, "batch vocabulary"], tuple]:
         """Read one token a sentence; give the logits of the next, and the state after it."""
-        logits, state = self.decoder(tokens[:, None], state)
+        logits, state = self.decoder(as_column(tokens), state)
         return logits[:, 0], state
 
 

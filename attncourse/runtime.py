@@ -21,6 +21,12 @@ def require_integer(name: str, value: object, least: int | None = None) -> None:
         )
 
 
+def require_bool(name: str, value: object) -> None:
+    """Refuse, by its name, what is neither True nor False: "no" would count as True."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def device(name: str | None = None) -> torch.device:
     """Choose where tensors live: a CUDA GPU if there is one, else the CPU (every chapter).
 

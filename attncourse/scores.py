@@ -39,6 +39,8 @@ def require_same_kind(name: str, query: Tensor, other: Tensor, of: str = "query"
     # Autocast brings the smaller dtypes together, but leaves float64 alone.
     if query.dtype != other.dtype and not (
         torch.is_autocast_enabled(query.device.type)
+        and query.is_floating_point()
+        and other.is_floating_point()
         and torch.float64 not in (query.dtype, other.dtype)
     ):
         raise TypeError(f"{of} and {name} disagree in dtype: {query.dtype} and {other.dtype}")
@@ -56,6 +58,8 @@ def _require_equal_width(query: Tensor, key: Tensor) -> None:
 
 
 def _require_fit(name: str, tensor: Tensor, width: int, weight: Tensor) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
     if tensor.shape[-1] != width:
         raise ValueError(f"{name} must have width {width}, got {tensor.shape[-1]}")
     require_same_kind("the score's weight", tensor, weight, of=name)
@@ -209,6 +213,7 @@ class AdditiveScore(nn.Module):
         projected: Float[Tensor, "*batch key hidden_dim"],
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for keys that `project` has seen already."""
+        require_pair(query, projected)
         _require_fit("query", query, self.query_projection.in_features, self.output.weight)
         _require_fit("projected", projected, self.key_projection.out_features, self.output.weight)
         query = self.query_projection(query).unsqueeze(-2)  # (..., query, 1, hidden)

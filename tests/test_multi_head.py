@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -374,6 +375,36 @@ def test_what_grew_in_inference_mode_goes_on_outside():
     torch.testing.assert_close(torch.cat(rest, 1), layer(x, causal=True)[:, 3:], **CLOSE)
 
 
+@pytest.mark.parametrize("other_way", ["a copy", "a refused call"])
+def test_with_and_without_gradients_by_turns(other_way):
+    layer, x, cache = layer_of(), tokens(7), KeyValueCache()
+    with torch.no_grad():
+        for part in x[:, :5].split(1, 1):
+            layer(part, causal=True, cache=cache)
+    if other_way == "a refused call":
+        with torch.no_grad(), pytest.raises(ValueError, match="mask"):
+            layer(-x[:, :1], mask=torch.ones(BATCH, KEYS, dtype=torch.bool), cache=cache)
+    way = cache.copy()
+    layer(x[:, 5:6], causal=True, cache=way)  # with gradients
+    with torch.no_grad():
+        if other_way == "a copy":
+            layer(-x[:, 5:6], causal=True, cache=cache)
+        output = layer(x[:, 6:], causal=True, cache=way)
+    torch.testing.assert_close(output, layer(x, causal=True)[:, 6:], **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda cache: pickle.loads(pickle.dumps(cache))])
+def test_a_cache_that_was_copied_or_saved_goes_on(way):
+    layer, x, cache = layer_of(), tokens(5), KeyValueCache()
+    for part in x[:, :3].split(1, 1):
+        layer(part, causal=True, cache=cache)
+    again = way(cache)
+    rest = [layer(part, causal=True, cache=again) for part in x[:, 3:].split(1, 1)]
+    torch.testing.assert_close(torch.cat(rest, 1), layer(x, causal=True)[:, 3:], **CLOSE)
+    assert len(cache) == 3
+
+
 def test_gradients_flow_through_a_cache():
     layer, x = layer_of(), tokens(4).requires_grad_()
     (whole,) = torch.autograd.grad(layer(x, causal=True)[:, 3].square().sum(), x)
@@ -579,6 +610,28 @@ def test_inputs_of_the_wrong_kind_are_refused(own_errors):
         layer(x, x, x.long())
     with refused(ValueError, "query", "device", "cpu and meta"):
         layer(x.to("meta"))
+    with refused(TypeError, "mask", "list"):
+        layer(x, mask=[[True] * 5] * 5)
+    with refused(TypeError, "cache", "KeyValueCache", "list"):
+        layer(x, cache=[])
+    with torch.autocast("cpu"), refused(TypeError, "query", "float64 and torch.int64"):
+        layer(x.long())
+
+
+def test_keys_and_values_of_different_length_are_not_held(own_errors):
+    cache = KeyValueCache()
+    with refused(ValueError, "key and value", "(1, 2, 3, 4)", "(1, 2, 5, 4)"):
+        cache.append(None, torch.zeros(1, 2, 3, 4), torch.zeros(1, 2, 5, 4))
+    assert len(cache) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"rotary": True}, ["rotary", "RotaryPositions", "bool"]), ({"bias": "no"}, ["bias", "'no'"])],
+)
+def test_a_switch_in_the_wrong_place_is_refused(own_errors, options, words):
+    with refused(TypeError, *words):
+        layer_of(**options)
 
 
 def test_inputs_of_the_wrong_shape_are_refused(own_errors):

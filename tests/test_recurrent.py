@@ -605,7 +605,7 @@ def test_it_learns_to_turn_a_sentence_round(decoder):
         ({"dropout": 1.0}, ValueError, ["dropout", "[0, 1)", "1.0"]),
         ({"memory_dim": 0}, ValueError, ["memory_dim", "positive"]),
         ({"readout": "maxout"}, ValueError, ["readout", "'deep' or 'state'", "maxout"]),
-        ({"attention_dim": 0}, ValueError, ["hidden_dim", "positive", "0"]),
+        ({"attention_dim": 0}, ValueError, ["attention_dim", "positive", "0"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -667,13 +667,20 @@ def test_what_is_no_target_is_refused(own_errors, decoder):
         model(source, target, mask, torch.ones(4, 5, dtype=torch.bool))
     with refused(TypeError, "target_mask", "boolean"):
         model(source, target, mask, target)
+    with refused(ValueError, "target_mask", "start of each row"):
+        model(source, target, mask, padding_mask(torch.tensor([1, 2, 3, 4]), 6).flip(1))
+    state = model.start(source, mask)
+    with refused(TypeError, "tokens", "tensor", "list"):
+        model.step(target[:, 0].tolist(), state)
+    with refused(ValueError, "tokens", "(batch,)", "(4, 6)"):
+        model.step(target, state)
 
 
 @DECODERS
 def test_an_encoder_that_does_not_fit_is_refused(own_errors, decoder):
     source, mask, _ = sentences()
     encoded = encoder_of(2)(source, mask)
-    with refused(ValueError, "encoded.state", "2 layers of width 14", "2 of width 7"):
+    with refused(ValueError, "encoded.state", "2 layers of width 14", "2, 7)"):
         model_of(decoder, layers=2).decoder.start(encoded)
-    with refused(ValueError, "encoded.state", "3 layers of width 7", "2 of width 7"):
+    with refused(ValueError, "encoded.state", "3 layers of width 7", "2, 7)"):
         model_of(decoder, layers=3, bidirectional=False).decoder.start(encoded)

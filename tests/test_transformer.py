@@ -25,6 +25,7 @@ from attncourse.decoding import beam_search, greedy, select
 from attncourse.transformer import (
     PRESETS,
     Decoder,
+    DecoderCache,
     DecoderLayer,
     Encoder,
     EncoderLayer,
@@ -337,6 +338,33 @@ def test_checkpointing_computes_each_layer_twice_in_training_and_once_else():
     model.encoder.checkpointing = model.decoder.checkpointing = False  # it can be set later
     model(source, target, mask).sum().backward()
     assert len(calls) == 5
+
+
+def test_a_model_under_checkpointing_can_be_recorded():
+    source, mask, target = sentences()
+    plain, model = model_of().train(), model_of(checkpointing=True).train()
+    with record_attention(plain) as wanted:
+        plain(source, target, mask).square().sum().backward()
+    with record_attention(model) as maps:
+        loss = model(source, target, mask).square().sum()
+    loss.backward()
+    assert list(maps) == list(wanted)
+    for name in wanted:
+        torch.testing.assert_close(maps[name], wanted[name], **CLOSE)
+    for weight, other in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(weight.grad, other.grad, **CLOSE)
+
+
+def test_switches_are_true_or_false(own_errors):
+    for name in ("norm_first", "tie_embeddings", "checkpointing"):
+        with refused(TypeError, name, "True or False", "'false'"):
+            Transformer(config_of(**{name: "false"}))
+
+
+def test_a_decoders_cache_without_the_memory_is_refused(own_errors):
+    layer = redrawn(DecoderLayer(EMBED, HEADS, FFN))
+    with refused(ValueError, "cache", "start(memory)"):
+        layer(tokens(), cache=DecoderCache(KeyValueCache(), KeyValueCache()))
 
 
 def test_steps_under_checkpointing_have_gradients():

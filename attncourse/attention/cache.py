@@ -72,6 +72,11 @@ class KeyValueCache:
                 f"cache is complete, its {len(self)} keys were projected before: give no key to a "
                 "layer that is called with it"
             )
+        if key.shape[:3] != value.shape[:3]:
+            raise ValueError(
+                "key and value disagree in batch, heads or length: "
+                f"{tuple(key.shape)} and {tuple(value.shape)}"
+            )
         if self.key is not None:
             for name, held, new in (("key", self.key, key), ("value", self.value, value)):
                 if held.shape[:2] + held.shape[3:] != new.shape[:2] + new.shape[3:]:
@@ -81,6 +86,7 @@ class KeyValueCache:
                     )
                 require_same_kind(name, held, new, of="cache")
             if torch.is_grad_enabled() or torch.compiler.is_compiling():
+                self._room = None  # what is joined here stands in no room
                 return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
             if self._room is None or not self._room.fits(len(self), key):
                 self._room = _Room(self.key, self.value, 2 * (len(self) + key.shape[-2]))
@@ -113,6 +119,10 @@ class KeyValueCache:
         if self.key is not None:
             new.key, new.value = (held.index_select(0, index) for held in (self.key, self.value))
         return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied or saved is keys and values, and not the layer that made them."""
+        return self.__dict__ | {"_layer": None, "_room": None}
 
     def __repr__(self) -> str:
         shape = "empty" if self.key is None else f"key {tuple(self.key.shape)}"

@@ -171,7 +171,7 @@ def require_dropout(share: float) -> None:
 def _require_scale(scale: float, score: Score | None) -> None:
     if score is not None:
         raise ValueError(f"scale belongs to the scaled dot product, got scale={scale} and a score")
-    if not isinstance(scale, (int, float)):
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
         raise TypeError(f"scale must be a number, got {type(scale).__name__}")
     if not math.isfinite(scale):
         raise ValueError(f"scale must be finite, got {scale}")

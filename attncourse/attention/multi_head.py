@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from attncourse.attention.cache import KeyValueCache
 from attncourse.attention.functional import require_dropout
 from attncourse.attention.recording import AttentionLayer
-from attncourse.runtime import require_integer
+from attncourse.runtime import require_bool, require_integer
 from attncourse.scores import require_same_kind
 
 
@@ -81,6 +81,12 @@ class MultiHeadAttention(AttentionLayer):
                 f"num_kv_heads must divide num_heads, got {num_kv_heads} and {num_heads}"
             )
         require_dropout(dropout)
+        require_bool("bias", bias)
+        if rotary is not None and not isinstance(rotary, nn.Module):
+            raise TypeError(
+                "rotary must be a module, such as RotaryPositions(head_dim), "
+                f"got {type(rotary).__name__}"
+            )
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads
@@ -120,6 +126,8 @@ class MultiHeadAttention(AttentionLayer):
             (batch, query, embed_dim).
         """
         self._require("query", query, self.query_projection)
+        if cache is not None and not isinstance(cache, KeyValueCache):
+            raise TypeError(f"cache must be a KeyValueCache, got {type(cache).__name__}")
         past = len(cache) if cache is not None and not cache.complete else 0
         grows = False
         if cache is not None and cache.complete and key is None and value is None:
@@ -132,7 +140,7 @@ class MultiHeadAttention(AttentionLayer):
                 grows = True
         if len(query) != len(key):
             raise ValueError(f"query and key disagree in batch: {len(query)} and {len(key)}")
-        if mask is not None and mask.dim() == 3:
+        if isinstance(mask, Tensor) and mask.dim() == 3:
             mask = mask[:, None]  # the same for all heads
         query = self._heads(self.query_projection(query))
         if self.rotary is not None:

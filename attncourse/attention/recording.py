@@ -90,8 +90,9 @@ def record_attention(module: nn.Module) -> Iterator[AttentionMaps]:
 
     The weights are those of the passes that run inside the block, masks and dropout included,
     and the outputs are computed from them. Afterwards, also after an exception, the fused kernel
-    runs again. Blocks may nest. Compiled code runs uncompiled while a block is open. A layer
-    under activation checkpointing runs twice, so it is recorded twice.
+    runs again. Blocks may nest; the innermost is closed first. Compiled code runs uncompiled
+    while a block is open. Of a model under activation checkpointing, call `backward` in the same
+    block as the forward pass, or after it, but not in a block that the forward pass was not in.
 
     Args:
         module: a module that is, or contains, an `AttentionLayer`; compiled or not.
@@ -134,6 +135,11 @@ def record_attention(module: nn.Module) -> Iterator[AttentionMaps]:
             layer._recordings = tuple(c for c in layer._recordings if c is not calls[name])
             if not layer._recordings:  # as before, or compiled code would be compiled again
                 del layer._recordings
+
+
+def is_recorded(module: nn.Module) -> bool:
+    """Whether the attention of a layer in `module` is being recorded."""
+    return any(getattr(part, "_recordings", ()) for part in module.modules())
 
 
 def _as_map(weights: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from attncourse.attention import KeyValueCache, MultiHeadAttention
 from attncourse.attention.functional import require_dropout
 from attncourse.attention.multi_head import projection
 from attncourse.positions import RotaryPositions
-from attncourse.runtime import require_integer
+from attncourse.runtime import require_bool, require_integer
 from attncourse.scores import require_same_kind
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
@@ -106,6 +106,7 @@ class Residual(nn.Module):
         _require_eps(norm_eps)
         self.norm = nn.LayerNorm(embed_dim, eps=norm_eps)
         self.dropout = nn.Dropout(dropout)
+        require_bool("norm_first", norm_first)
         self.norm_first = norm_first
 
     def forward(
@@ -286,6 +287,8 @@ class DecoderLayer(nn.Module):
             got = "neither" if cache is None else "both"
             raise TypeError(f"give either memory or a cache from start(memory), got {got}")
         written, read = (None, None) if cache is None else cache
+        if read is not None and not read.complete:
+            raise ValueError("cache must come from start(memory), got one without the memory")
         x = self.self_attention_residual(
             x, lambda x: self.self_attention(x, mask=mask, causal=True, cache=written)
         )

@@ -9,9 +9,15 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from attncourse.attention.functional import require_dropout
-from attncourse.checks import require_known, require_no_hole, require_padding_mask, require_tokens
+from attncourse.checks import (
+    as_column,
+    require_known,
+    require_no_hole,
+    require_padding_mask,
+    require_tokens,
+)
 from attncourse.positions import LearnedPositions, SinusoidalPositions
-from attncourse.runtime import require_integer
+from attncourse.runtime import require_bool, require_integer
 from attncourse.transformer.config import TransformerConfig
 from attncourse.transformer.layers import DecoderCache
 from attncourse.transformer.stacks import Decoder, Encoder
@@ -101,6 +107,8 @@ class Transformer(nn.Module):
         decoder_layers = config.num_decoder_layers
         decoder_layers = config.num_layers if decoder_layers is None else decoder_layers
         require_integer("num_decoder_layers", decoder_layers, least=1)
+        require_bool("tie_embeddings", config.tie_embeddings)
+        require_bool("checkpointing", config.checkpointing)
         self.decoder = Decoder(decoder_layers, *sizes, **options)
         self.output = nn.Linear(config.embed_dim, target_size, bias=False)
         if config.tie_embeddings:
@@ -168,11 +176,7 @@ class Transformer(nn.Module):
 
         The state that was given stays as it was, so that one can go on from it in several ways.
         """
-        if isinstance(tokens, Tensor):
-            if tokens.dim() != 1:
-                raise ValueError(f"tokens must be (batch,), got shape {tuple(tokens.shape)}")
-            tokens = tokens[:, None]
-        require_tokens("tokens", tokens, "(batch,)")
+        tokens = as_column(tokens)
         require_known("tokens", tokens, self.target_embedding)
         batch = len(state.caches[0].memory.key)
         if len(tokens) != batch:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from attncourse.attention import KeyValueCache
+from attncourse.attention.recording import is_recorded
 from attncourse.runtime import require_integer
 from attncourse.transformer.layers import DecoderCache, DecoderLayer, EncoderLayer
 
@@ -162,7 +163,9 @@ def _require_caches(caches: list | None, layers: nn.ModuleList) -> None:
 
 def _call(stack: nn.Module, layer: nn.Module, *inputs: Any, cache: Any, **options: Any) -> Tensor:
     options["cache"] = cache
-    # A layer with a cache is never computed again: it would append to it once more.
-    if not (stack.checkpointing and stack.training) or cache is not None:
+    again = stack.checkpointing and stack.training
+    # A layer with a cache is never computed again: it would append to it once more. Nor is one
+    # that is recorded, which runs without the fused kernel now, and perhaps with it then.
+    if not again or cache is not None or is_recorded(layer):
         return layer(*inputs, **options)
     return checkpoint(layer, *inputs, use_reentrant=False, **options)
