@@ -44,3 +44,8 @@ def test_the_darkest_colour_can_be_chosen():
 def test_a_matrix_needs_a_row_for_each_word():
     with pytest.raises(ValueError, match=r"X must be \(2, \.\.\.\), got \(3, 1\)"):
         figures.matrices({"X": torch.zeros(3, 1)}, words=["twelve", "layers"])
+
+
+def test_a_number_that_is_none_leaves_the_others_their_colours():
+    (ax,) = figures.matrices({"Z": torch.tensor([[1.0, torch.nan], [0, -3]])}, words=["a", "b"])
+    assert ax.images[0].get_clim() == (-3.0, 3.0)

@@ -52,3 +52,9 @@ def test_the_asking_word_is_bold_and_gets_a_dot_where_it_looks_at_itself():
 def test_a_weight_for_every_word_is_asked_for():
     with refused(ValueError, "looks['a']", "4 weights", "3"):
         figures.arcs(WORDS, {"a": [1.0, 0.0, 0.0]}, asker=2)
+
+
+@pytest.mark.parametrize("asker", [-1, 4])
+def test_who_asks_must_be_a_word(asker):
+    with refused(ValueError, "asker", "0 to 3", str(asker)):
+        figures.arcs(WORDS, {"a": torch.eye(4)[2]}, asker=asker)

@@ -7,6 +7,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from support import refused
 
 from attncourse import figures
 
@@ -52,3 +53,10 @@ def test_a_shift_turns_a_hand_by_the_same_angle_from_wherever_it_starts():
     for column in axes.T:
         (a, b), (c, d) = map(tips, column)
         assert np.dot(a, b) == pytest.approx(np.dot(c, d))
+
+
+def test_more_hands_than_waves_and_one_position_are_refused():
+    with refused(ValueError, "hands", "2 or fewer", "got 4"):
+        figures.dials(4, starts=[2], shift=5)
+    with refused(ValueError, "length", "2 or more", "got 1"):
+        figures.counting(1, 6)

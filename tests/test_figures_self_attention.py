@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from support import refused
 
 from attncourse import figures
 
@@ -43,3 +44,12 @@ def test_a_row_is_a_layer_a_column_a_number_of_steps():
     assert [ax.get_title() for ax in axes[0]] == ["1 step", "2 steps"]
     assert [row[0].get_ylabel() for row in axes] == ["one", "two"]
     assert axes[0][0].patches[0].get_y() == 0.5  # the row of word 1
+
+
+def test_what_cannot_be_reached_is_refused():
+    maps = {"one": {1: torch.eye(3).bool()}}
+    for asking in (-1, 3):
+        with refused(ValueError, "asking", "0 to 2", str(asking)):
+            figures.reached(maps, ["a", "b", "c"], asking=asking)
+    with refused(ValueError, "maps", "at least one layer"):
+        figures.reached({}, ["a", "b", "c"], asking=1)

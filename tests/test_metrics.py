@@ -136,6 +136,13 @@ def test_tokens_of_all_batches_weigh_the_same():
     assert sum(tallies, Tally()) == token_accuracy(logits, labels, mask)
 
 
+def test_logits_that_are_no_numbers_are_no_hits():
+    logits = torch.zeros(1, 3, 4)
+    logits[0, 1, 2] = logits[0, 2] = torch.nan
+    labels, mask = torch.tensor([[0, 2, 0]]), torch.ones(1, 3, dtype=torch.bool)
+    assert token_accuracy(logits, labels, mask) == Tally(1, 3)
+
+
 def test_half_precision_logits_are_summed_in_single():
     logits = torch.zeros(1, 4000, 7, dtype=torch.bfloat16)
     labels, mask = torch.zeros(1, 4000, dtype=torch.int64), torch.ones(1, 4000, dtype=torch.bool)

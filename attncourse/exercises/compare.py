@@ -57,8 +57,12 @@ def gradient(function: Callable, arguments: tuple) -> list[Tensor | None] | None
     if not isinstance(value, Tensor) or not value.requires_grad:
         return None
     weights = torch.arange(value.numel(), dtype=value.dtype).reshape(value.shape) % 5 - 1.5
-    (value * weights).sum().backward()
-    return [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves]
+    # Not by backward(), which would leave gradients in a student's module too.
+    asked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
+    found = iter(torch.autograd.grad((value * weights).sum(), asked, allow_unused=True))
+    return [
+        next(found) if isinstance(leaf, Tensor) and leaf.requires_grad else None for leaf in leaves
+    ]
 
 
 def gradient_fault(got: Tensor | None, wanted: Tensor | None, tolerance: float) -> str:

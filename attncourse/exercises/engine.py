@@ -163,7 +163,8 @@ class _Judge:
                 )
             if not isinstance(got.value, Tensor):
                 wanted = f"Wanted: {self.exercise.signature}"
-                return self._no("contract", _not_a_tensor(got.value), wanted)
+                message = f"with {run.case.label} {_not_a_tensor(got.value)}"
+                return self._no("contract", message, wanted)
             if got.value.layout is not torch.strided or got.value.is_nested:
                 return self._no("contract", "your function returns a tensor that is not dense.")
         return None
@@ -316,6 +317,8 @@ IN_PLACE = (
 
 
 def _not_a_tensor(value: object) -> str:
+    if value is None:
+        return "your function returns nothing: is a return missing?"
     kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
     message = f"your function returns a {kind}, not a tensor."
     if isinstance(value, (tuple, list)) and any(isinstance(v, Tensor) for v in value):

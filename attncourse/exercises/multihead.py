@@ -132,12 +132,7 @@ MULTI_HEAD = Exercise(
     sizes={"batch": 2, "query": 5, "key": 7, "heads": 3, "head_dim": 11},
     tied=TIED,
     cases=(
-        Case(
-            label="a random mask",
-            mask="random",
-            hint="The mask is (batch, query, key), the scores are (batch, heads, query, key). "
-            "Give the mask an axis for the heads: mask[:, None].",
-        ),
+        Case(label="a random mask", mask="random"),
         Case(label="one head", mask="random", sizes={"heads": 1}),
         Case(label="heads of a single feature", mask="random", sizes={"head_dim": 1}),
         Case(

@@ -63,6 +63,7 @@ PADDED_HEADS = Exercise(
         Case(label="as many sentences as words", mask="random", sizes={"batch": 5, "length": 5}),
         Case(label="as many sentences as heads", mask="random", sizes={"batch": 3, "heads": 3}),
         Case(label="as many heads as words", mask="random", sizes={"heads": 5, "length": 5}),
+        Case(label="scores in the thousands", mask="random", scale={"query": 1000.0}),
         replace(STRIDED, mask="random"),
         Case(label="float64", mask="random", dtype=torch.float64),
         Case(label="bfloat16", mask="random", dtype=torch.bfloat16),

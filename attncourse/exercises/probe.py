@@ -1,4 +1,4 @@
-"""Running a student's function (every chapter): whatever it does, an outcome comes back."""
+"""Running a student's function (every chapter): whatever it computes, an outcome comes back."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Probe:
 
     def quietly(self, arguments: tuple) -> Outcome:
         """Call it on these very arguments; what it prints or warns of is dropped."""
-        outcome, sink = Outcome(), _Sink()
+        outcome, sink, gradients = Outcome(), _Sink(), torch.is_grad_enabled()
         try:
             with redirect_stdout(sink), redirect_stderr(sink), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -78,6 +78,8 @@ class Probe:
             raise
         except BaseException as error:
             outcome.error, outcome.line = error, _line(self.function, error)
+        if torch.is_grad_enabled() != gradients:  # the function has switched them
+            torch.set_grad_enabled(gradients)
         self.printed |= sink.used
         return outcome
 

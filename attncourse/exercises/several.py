@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -148,11 +149,14 @@ def _alike(one: Outcome, other: Outcome, tolerance: float) -> bool:
 
 def _tensor(value: object) -> object:
     """Make a number a tensor, which is what the engine compares; leave the rest alone."""
+    if isinstance(value, np.generic):
+        value = value.item()
     return torch.tensor(value) if isinstance(value, (int, float)) else value
 
 
 def _of_part(message: str, part: str) -> str:
     """Say which of the things a message is about."""
     message = message.replace("your result", f"what you return as {part}", 1)
+    message = message.replace("your function returns", f"as {part} your function returns", 1)
     message = message.replace("the values are right", f"the values of {part} are right", 1)
     return message.replace("A small case that shows it:", f"A small case that shows it in {part}:")

@@ -55,6 +55,7 @@ SYMMETRIC = Exercise(
         Case(label="one sentence", mask="random", sizes={"batch": 1}),
         Case(label="all widths equal", mask="random", sizes={"embed": 3, "head": 3, "value": 3}),
         Case(label="as many sentences as words", mask="random", sizes={"batch": 5, "length": 5}),
+        Case(label="scores in the thousands", mask="random", scale={"query_weight": 1000.0}),
         replace(STRIDED, mask="random"),
         Case(label="float64", mask="random", dtype=torch.float64),
         Case(label="bfloat16", mask="random", dtype=torch.bfloat16, scale={"query_weight": 0.25}),

@@ -92,7 +92,7 @@ def matrices(
     rows = -(-len(parts) // columns)
     size = (8.2, 0.6 + (0.9 + 0.25 * len(words)) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    most = maximum or max(matrix.abs().max().item() for matrix in parts.values())
+    most = maximum or max(matrix.nan_to_num(0).abs().max().item() for matrix in parts.values())
     for ax in axes.flat[len(parts) :]:
         ax.axis("off")
     for i, (ax, (title, matrix)) in enumerate(zip(axes.flat, parts.items(), strict=False)):

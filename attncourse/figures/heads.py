@@ -25,7 +25,7 @@ def arcs(words: Sequence[str], looks: Mapping[str, Tensor | Sequence[float]], as
         The axes.
 
     Raises:
-        ValueError: if there are not as many weights as words.
+        ValueError: if there are not as many weights as words, or no such word.
 
     Example:
         >>> ax = arcs(["dogs", "see", "cats"], {"one head": [0.5, 0.0, 0.5]}, asker=1)
@@ -35,6 +35,8 @@ def arcs(words: Sequence[str], looks: Mapping[str, Tensor | Sequence[float]], as
     for name, weights in looks.items():
         if len(weights) != len(words):
             raise ValueError(f"looks[{name!r}] must have {len(words)} weights, got {len(weights)}")
+    if not 0 <= asker < len(words):
+        raise ValueError(f"asker must be from 0 to {len(words) - 1}, got {asker}")
     _, ax = plt.subplots(figsize=(7.2, 0.2 + 1.05 * len(looks)))
     widths = [len(word) + 3.0 for word in words]
     places = [sum(widths[:i]) + width / 2 for i, width in enumerate(widths)]

@@ -25,11 +25,16 @@ def counting(length: int, width: int) -> np.ndarray:
     Returns:
         Both axes.
 
+    Raises:
+        ValueError: if there are not two positions to compare.
+
     Example:
         >>> left, right = counting(8, 6)
         >>> left.get_images()[0].get_array().shape, right.get_images()[0].get_array().shape
         ((8, 3), (8, 3))
     """
+    if length < 2:
+        raise ValueError(f"length must be 2 or more, got {length}")
     _, axes = plt.subplots(1, 2, figsize=(7.0, 4.6), sharey=True, width_ratios=(3, 5))
     digits = 2 ** np.arange((length - 1).bit_length())
     bits = np.arange(length)[:, None] // digits % 2
@@ -63,11 +68,16 @@ def dials(width: int, starts: Sequence[int], shift: int, hands: int = 4) -> np.n
     Returns:
         The axes, (start, hand).
 
+    Raises:
+        ValueError: if the code has fewer waves than there are hands.
+
     Example:
         >>> axes = dials(16, starts=[2, 30], shift=5)
         >>> axes.shape, len(axes[0, 0].texts)
         ((2, 4), 2)
     """
+    if 2 * hands > width:
+        raise ValueError(f"hands must be {width // 2} or fewer for a width of {width}, got {hands}")
     size = (7.0, 1.9 * len(starts) + 0.3)
     _, axes = plt.subplots(len(starts), hands, figsize=size, squeeze=False)
     speed = [10_000 ** (-2 * i / width) for i in range(hands)]  # radians a token

@@ -65,12 +65,19 @@ def reached(
     Returns:
         The axes, (layer, steps).
 
+    Raises:
+        ValueError: if there is nothing to draw, or no such word.
+
     Example:
         >>> import torch
         >>> axes = reached({"none": {1: torch.eye(2).bool()}}, ["a", "b"], asking=1)
         >>> axes[0][0].get_title()
         '1 step'
     """
+    if not maps:
+        raise ValueError("maps must hold at least one layer, got none")
+    if not 0 <= asking < len(words):
+        raise ValueError(f"asking must be from 0 to {len(words) - 1}, got {asking}")
     steps = list(next(iter(maps.values())))
     size = {"figsize": (2.5 * len(steps) + 0.9, 2.55 * len(maps) + 0.6), "squeeze": False}
     _, axes = plt.subplots(len(maps), len(steps), sharex=True, sharey=True, **size)

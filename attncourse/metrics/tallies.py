@@ -98,7 +98,8 @@ def token_accuracy(
         Tally(hits=1, tries=2)
     """
     logits, labels = _real_tokens(logits, labels, mask)
-    return Tally(int((logits.argmax(-1) == labels).sum()), len(labels))
+    hits = (logits.argmax(-1) == labels) & ~logits.isnan().any(-1)  # argmax takes nan for the most
+    return Tally(int(hits.sum()), len(labels))
 
 
 def log_likelihood(

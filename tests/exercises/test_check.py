@@ -6,9 +6,12 @@ import functools
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from attncourse import attend
 from attncourse.exercises import EXERCISES, broken, check, hint, solution
+from attncourse.exercises.bench import Bench
 
 # -- nothing to check ------------------------------------------------------------------------------
 
@@ -112,6 +115,53 @@ def test_a_mask_without_a_default_is_noticed():
     assert verdict.kind == "signature"
     assert "(query, key, value, mask), but is called with (query, key, value)" in verdict.message
     assert "mask=None" in verdict.message
+
+
+def test_where_a_return_is_missing_is_told():
+    def forgetful(query, key, value, mask=None):
+        if mask is None:
+            return attend(query, key, value)
+
+    verdict = check("scaled_dot_product_attention", forgetful)
+    assert verdict.kind == "contract"
+    assert "your function returns nothing: is a return missing?" in verdict.message
+    assert verdict.message.startswith("Not yet: with ")
+
+
+def test_the_small_case_is_one_on_which_the_right_answer_is_right():
+    """Of one word, whose layer norm of nearly nothing is rounding, nothing can be learned."""
+    exercise = EXERCISES["decoder_layer"]
+
+    def reads_the_future(x, memory, memory_mask):
+        x = F.layer_norm(x + attend(x, x, x), x.shape[-1:])
+        read = attend(x, memory, memory, memory_mask[:, None])
+        return F.layer_norm(x + read, x.shape[-1:])
+
+    bench = Bench(exercise, reads_the_future)
+    case = exercise.cases[0]
+    small = bench.smallest(bench.run(case, exercise.arguments(case, 0)))
+    assert not small.right
+    assert small.arguments[0].shape[1] > 1
+    assert Bench(exercise, exercise.solution).run(small.case, small.arguments).right
+
+
+@pytest.mark.parametrize(
+    ("name", "fill"),
+    [("padded_heads", -30), ("padded_heads", -100), ("symmetric_attention", -100)],
+)
+def test_a_fill_that_large_scores_pass_is_wrong(name, fill):
+    def padded_heads(query, key, value, mask):
+        scores = query @ key.mT / query.shape[-1] ** 0.5
+        return scores.masked_fill(~mask[:, None, None], fill).softmax(-1) @ value
+
+    def symmetric_attention(x, mask, query_weight, key_weight, value_weight):
+        query, key, value = (x @ weight.mT for weight in (query_weight, key_weight, value_weight))
+        scores = query @ key.mT / query.shape[-1] ** 0.5
+        return scores.masked_fill(~mask[:, None], fill).softmax(-1) @ value
+
+    verdict = check(name, {f.__name__: f for f in (padded_heads, symmetric_attention)}[name])
+    assert not verdict.passed
+    assert "scores in the thousands" in verdict.message
 
 
 # -- the contract ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from attncourse import masked_softmax
 from attncourse.exercises import EXERCISES, check, probe
 
 
@@ -232,3 +233,47 @@ def test_verdicts_are_the_same_on_another_processor():
         outputs.append(run.stdout)
     assert outputs[0].count("Not yet") > 100
     assert outputs[0] == outputs[1]
+
+
+def test_a_result_that_is_no_tensor_at_small_sizes_only():
+    def one_word_late(logits, labels, mask):
+        losses = [
+            -logits[i, j].log_softmax(-1)[labels[i, j]]
+            for i in range(len(logits))
+            for j in range(1, logits.shape[1])
+            if mask[i, j]
+        ]
+        return sum(losses) / max(len(losses), 1)
+
+    assert check("sequence_loss", one_word_late).kind == "wrong"
+
+
+def test_a_complex_result_where_a_mistake_shows():
+    def complex_(query, key, value):
+        return torch.zeros(value.shape[1], dtype=torch.complex64)
+
+    assert check("repair_pooling", complex_).kind == "contract"
+
+
+def test_gradients_that_are_switched_off_are_missed():
+    def switched(scores, mask):
+        torch.set_grad_enabled(False)
+        return masked_softmax(scores, mask).detach()
+
+    verdict = check("masked_softmax", switched)
+    assert verdict.kind == "gradient"
+    assert torch.is_grad_enabled()
+
+
+def test_no_gradient_is_left_in_a_students_module():
+    class Module(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, scores, mask):
+            return masked_softmax(scores * self.weight.to(scores), mask)
+
+    module = Module()
+    assert check("masked_softmax", module).passed
+    assert module.weight.grad is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -55,6 +56,22 @@ class Shifted(nn.Module):
 )
 def test_what_returns_the_things_in_order_is_a_right_answer(thing):
     assert check("teacher_forcing", thing).passed
+
+
+def test_numbers_may_be_numpys():
+    def counted(hypothesis, reference, n):
+        return tuple(map(np.int64, _counted(hypothesis, reference, n)))
+
+    assert check("clipped_precision", counted).passed
+
+
+def test_a_part_that_is_no_tensor_is_named():
+    def listed(*arguments):
+        context, weights = _attended(*arguments)
+        return context, weights.tolist()
+
+    message = check("attention_step", listed).message
+    assert "as weights your function returns a list, not a tensor" in message
 
 
 def test_numbers_may_come_as_tensors():
