@@ -70,6 +70,10 @@ def test_a_width_may_be_asked_for():
 
 
 def test_what_cannot_be_padded_is_refused(own_errors):
+    with refused(TypeError, "sequences", "encode"):
+        pad(["ab", "c"])
+    with refused(TypeError, "sequences", "integers", "float32"):
+        pad([[1.7, 2]])
     with refused(ValueError, "sequences", "none"):
         pad([])
     with refused(ValueError, "length 2", "3"):
@@ -262,6 +266,8 @@ def test_the_number_of_batches_by_tokens_is_not_promised():
         ({}, TypeError, ["sentences", "tokens"]),
         ({"sentences": 2, "tokens": 20}, TypeError, ["sentences", "tokens"]),
         ({"sentences": 0}, ValueError, ["sentences", "at least 1", "0"]),
+        ({"sentences": 2.0}, TypeError, ["sentences", "integer", "float"]),
+        ({"tokens": True}, TypeError, ["tokens", "integer", "bool"]),
         ({"tokens": -3}, ValueError, ["tokens", "-3"]),
         ({"sentences": 2, "bucket": 0}, ValueError, ["bucket", "0"]),
         ({"tokens": 7}, ValueError, ["pair 1", "8 tokens", "5 source", "3 target", "allows 7"]),

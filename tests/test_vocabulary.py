@@ -137,6 +137,13 @@ def test_bad_arguments_are_refused(own_errors):
         Vocabulary.build(["a dog"], max_size=4)
     with refused(TypeError, "words", "one str"):
         Vocabulary("dogs")
+    for wrong in (5, None, [1, 2]):
+        with refused(TypeError, "a text or its words", repr(wrong)):
+            Vocabulary.build(["a dog"]).encode(wrong)
+    with refused(TypeError, "a text or its words", "[1, 2]"):
+        Vocabulary.build([[1, 2]])
+    with refused(TypeError, "a text or its words", "1"):
+        Vocabulary([1, 2])
     with refused(ValueError, "'a'", "twice"):
         Vocabulary(["a", "b", "a"])
     with refused(ValueError, "'<eos>'", "twice"):

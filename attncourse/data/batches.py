@@ -29,6 +29,7 @@ def pad(
         The ids, (batch, length), filled up at the end with 0, and the true lengths, (batch,).
 
     Raises:
+        TypeError: if they do not hold integers.
         ValueError: if there is no sequence, or `length` is too small for one.
 
     Example:
@@ -45,7 +46,12 @@ def pad(
     elif longest > length:
         raise ValueError(f"length {length} is less than the longest sequence's, {longest}")
     rows = [[*sequence, *[PAD] * (length - len(sequence))] for sequence in sequences]
-    ids = torch.tensor(rows, dtype=torch.int64).reshape(len(rows), length)
+    if any(isinstance(sequence, str) for sequence in sequences):
+        raise TypeError("sequences must hold token ids, got a text: encode it with a vocabulary")
+    ids = torch.tensor(rows)
+    if ids.numel() and ids.dtype is not torch.int64:
+        raise TypeError(f"sequences must hold integers, got {ids.dtype}")
+    ids = ids.to(torch.int64).reshape(len(rows), length)
     return ids, torch.tensor(lengths)
 
 
@@ -187,7 +193,11 @@ class Batches:
         if (sentences is None) == (tokens is None):
             raise TypeError("give either sentences or tokens, and not both")
         for name, size in (("sentences", sentences), ("tokens", tokens), ("bucket", bucket)):
-            if size is not None and size < 1:
+            if size is None:
+                continue
+            if isinstance(size, bool) or not hasattr(size, "__index__"):
+                raise TypeError(f"{name} must be an integer, got {type(size).__name__}")
+            if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
         if len(pairs) == 0:
             raise ValueError("pairs must hold at least one pair, got none")

@@ -47,8 +47,11 @@ def split_words(text: str) -> str:
 
 def _words(sentence: str | Sequence[str]) -> list[str]:
     """Return the words of a sentence in Unicode's composed form, so that é is one sign."""
-    text = sentence if isinstance(sentence, str) else " ".join(sentence)
-    return unicodedata.normalize("NFC", text).split()
+    if not isinstance(sentence, str):
+        if not isinstance(sentence, Sequence) or not all(isinstance(w, str) for w in sentence):
+            raise TypeError(f"a sentence must be a text or its words, got {sentence!r}")
+        sentence = " ".join(sentence)
+    return unicodedata.normalize("NFC", sentence).split()
 
 
 class Vocabulary:
