@@ -166,7 +166,8 @@ class Batches:
             moment repeats the epoch.
 
     Raises:
-        TypeError: if not exactly one of `sentences` and `tokens` is given.
+        TypeError: if not exactly one of `sentences` and `tokens` is given, or a size is no
+            integer.
         ValueError: if a size is below 1, there are no pairs, a sentence is empty, or one pair
             alone has more tokens than `tokens`.
 
