@@ -17,7 +17,7 @@ from torch import nn
 
 from attncourse.recipes.models import MODELS
 from attncourse.runtime import require_integer
-from attncourse.training.loss import PRECISIONS
+from attncourse.training.loss import require_precision
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
 from attncourse.transformer import TransformerConfig
 
@@ -88,10 +88,7 @@ class Recipe:
         """
         for name in ("steps", "pairs", "accumulate", "validations", "average", "average_every"):
             require_integer(name, getattr(self, name), least=1)
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
-            )
+        require_precision(self.precision)
         if self.average > 1 and self.average * self.average_every > self.steps:
             raise ValueError(
                 f"steps must be {self.average * self.average_every} or more, for {self.average} "
