@@ -308,7 +308,7 @@ def test_without_the_own_point_the_width_that_predicts_best_is_found():
             optimiser.step()
         return model.bandwidth.item()
 
-    assert width_after_training(None) < 0.06  # collapses onto the own point, and would go on
+    assert width_after_training(None) < 0.06  # collapses onto each point itself, and would go on
     assert 0.1 < width_after_training(others) < 0.6
 
 

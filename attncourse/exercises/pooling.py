@@ -1,4 +1,4 @@
-"""The exercises of chapter 02: kernel regression, and the mask that leaves the own point out."""
+"""The exercises of chapter 02: kernel regression, and a mask that hides points from themselves."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ LEAVE_ONE_OUT = Exercise(
     ),
     misconceptions=(
         Misconception(
-            "your mask is the other way round: it allows only the own point. True means "
+            "your mask is the other way round: it allows only the point itself. True means "
             '"may attend"',
             (
                 lambda n: torch.eye(n, dtype=torch.bool),
@@ -278,7 +278,7 @@ LEAVE_ONE_OUT = Exercise(
             ),
         ),
         Misconception(
-            "your mask allows everything, the own point too",
+            "your mask allows everything, the point itself too",
             (
                 lambda n: torch.ones(n, n, dtype=torch.bool),
                 lambda n: torch.ones(n, n),

@@ -46,15 +46,15 @@ def style() -> None:
     )
 
 
-def box(ax, x, y, colour, inside="", *, below="", above="", arrows=True) -> None:
+def box(ax, x, y, colour, inside="", *, below="", above="") -> None:
     """Draw a box 0.7 wide, with what goes into it from below and what comes out above."""
     ax.add_patch(plt.Rectangle((x, y), 0.7, 0.7, color=colour, zorder=3))
     ax.text(x + 0.35, y + 0.35, inside, ha="center", va="center", color="white", zorder=4)
     ax.text(x + 0.35, y - 0.75, below, ha="center", va="center")
-    ax.text(x + 0.35, y + (1.4 if arrows else 0.95), above, ha="center", va="center")
+    ax.text(x + 0.35, y + 1.4, above, ha="center", va="center")
     if below:
         arrow(ax, (x + 0.35, y - 0.5), (x + 0.35, y))
-    if above and arrows:
+    if above:
         arrow(ax, (x + 0.35, y + 0.7), (x + 0.35, y + 1.2))
 
 

@@ -60,10 +60,14 @@ def encoder_decoder(source: Sequence[str], target: Sequence[str]) -> Axes:
         box(ax, i, 0, BLUE, below=word)
         arrow(ax, (i + 0.7, 0.35), (i + 1 if i + 1 < len(source) else i + 1.2, 0.35))
     middle, first = len(source) + 0.2, len(source) + 1.4
-    box(ax, middle, 0, RED, above="context", arrows=False)
+    box(ax, middle, 0, RED)
+    ax.text(middle + 0.35, -0.3, "context", ha="center", va="center")
     for i, (read, written) in enumerate(zip(["<bos>", *target], target, strict=False)):
         arrow(ax, (first + i - 0.3 - 0.2 * (i == 0), 0.35), (first + i, 0.35))
         box(ax, first + i, 0, GREEN, below=read, above=written)
+        arrow(ax, (first + i + 0.12, 1), (first + i + 0.12, 0.7), color=RED)
+    # every step of the decoder reads the context, not only the first
+    ax.plot([middle + 0.35, middle + 0.35, first + i + 0.12], [0.7, 1, 1], color=RED, lw=1)
     ax.text(0, 1.5, "encoder", color=BLUE)
     ax.text(first + len(target) - 0.3, 1.9, "decoder", color=GREEN, ha="right")
     ax.set(xlim=(-0.2, first + len(target)), ylim=(-1, 2.2), aspect="equal")
