@@ -17,8 +17,8 @@ from pathlib import Path
 from attncourse.recipes import RECIPES, environment, train, write_record
 
 RATES = {
-    "captions-fixed": (4e-3, 8e-3, 1.6e-2),
-    "captions-attention": (4e-3, 8e-3, 1.6e-2),
+    "captions-fixed": (8e-3, 1.6e-2),
+    "captions-attention": (4e-3, 8e-3),
     "captions-transformer": (1e-3, 2e-3, 4e-3),
 }
 SEED = 0

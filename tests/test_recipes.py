@@ -20,6 +20,7 @@ from attncourse.recipes import (
     environment,
     evaluate,
     load,
+    records,
     runs,
     ship,
     shipped,
@@ -28,15 +29,17 @@ from attncourse.recipes import (
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
 from attncourse.training import CheckpointError, fit, load_checkpoint
 from attncourse.translator import Translator
-from benchmarks import encoder_depth, several_processes
+from benchmarks import captions_pace, encoder_depth, several_processes, tune_captions
 
 ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results").glob("*.json"))
 # By no recipe, but by a script:
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
 SEVERAL = ROOT / "results/several-processes-seed0.json"
+RATES = ROOT / "results/captions-rates-seed0.json"
+PACE = ROOT / "results/captions-pace-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED]]
+RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED, RATES, PACE]]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -444,6 +447,24 @@ def test_a_record_of_depths_is_of_the_script_as_it_stands(path):
     assert {run["depth"] for run in record["runs"]} == set(encoder_depth.DEPTHS)
     assert {run["learning_rate"] for run in record["runs"]} == set(encoder_depth.RATES)
     assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
+
+
+@pytest.mark.parametrize("name", tune_captions.RATES)
+def test_the_three_of_chapter_11_have_the_best_of_their_rates(name):
+    record = json.loads(RATES.read_text(encoding="utf-8"))
+    runs = [run for run in record["runs"] if run["recipe"] == name]
+    losses = {run["learning_rate"]: run["validation_loss"] for run in runs}
+    assert tuple(losses) == tune_captions.RATES[name]
+    best = min(losses, key=losses.get)
+    assert best == RECIPES[name].learning_rate
+    (own,) = [run for run in records(name) if run["seed"] == record["seed"]]
+    assert own["training"]["curve"]["validation_loss"][-1] == losses[best]
+
+
+def test_the_pace_of_chapter_11_is_of_its_three():
+    record = json.loads(PACE.read_text(encoding="utf-8"))
+    assert tuple(record["seconds"]) == captions_pace.NAMES == tuple(tune_captions.RATES)
+    assert {"commit", "torch", "processor", "threads"} <= set(record["environment"])
 
 
 @pytest.mark.parametrize("path", SPEED, ids=lambda path: path.stem)
