@@ -99,10 +99,11 @@ RECIPES: dict[str, Recipe] = {
         _FAIR, model="attention", sizes=_TIED | {"decoder_dim": 256}, learning_rate=8e-3
     ),
     "captions-transformer": _FAIR,
-    # The same without one thing each.
+    # The same without one thing each, or with less of it.
     "captions-no-warmup": replace(_FAIR, warmup=0),
     "captions-no-smoothing": replace(_FAIR, label_smoothing=0.0),
     "captions-no-dropout": replace(_FAIR, sizes={"preset": "tiny", "dropout": 0.0}),
+    "captions-light-dropout": replace(_FAIR, sizes={"preset": "tiny", "dropout": 0.1}),
     "multi30k-en-fr-tiny": _TINY,
     # At the other's rate this one had 2.5 nats after 2,800 updates, where that one has 1.3.
     "multi30k-de-en-tiny": replace(
