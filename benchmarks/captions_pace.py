@@ -1,6 +1,8 @@
 """The time of an update of chapter 11's three models: the same batches, by turns, in one run.
 
-python benchmarks/captions_pace.py --out results/captions-pace-seed0.json
+Nothing else should run beside it.
+
+    python benchmarks/captions_pace.py --out results/captions-pace-seed0.json
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def main() -> None:
         for name, model in models.items():
             began = time.perf_counter()
             optimisers[name].zero_grad()
-            batch_loss(model, batch, label_smoothing=0.1).backward()
+            batch_loss(model, batch, label_smoothing=recipe.label_smoothing).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimisers[name].step()
             seconds[name].append(time.perf_counter() - began)

@@ -209,6 +209,10 @@ def test_a_decoder_reads_each_word_after_it_has_written_it():
     above = [text.get_text() for text in ax.texts if text.get_position()[1] == 1.4]
     assert [word for word in below if word] == ["dogs", "sleep", "<bos>", "les"]
     assert [word for word in above if word] == ["les", "chiens"]
+    (line,) = ax.lines  # the context, which every step reads
+    (*_, box) = ax.patches
+    assert box.get_x() < line.get_xdata()[-1] < box.get_x() + box.get_width()
+    figures.encoder_decoder(["dogs"], [])
 
 
 def test_the_heavier_a_weight_the_thicker_its_line():

@@ -67,7 +67,8 @@ def encoder_decoder(source: Sequence[str], target: Sequence[str]) -> Axes:
         box(ax, first + i, 0, GREEN, below=read, above=written)
         arrow(ax, (first + i + 0.12, 1), (first + i + 0.12, 0.7), color=RED)
     # every step of the decoder reads the context, not only the first
-    ax.plot([middle + 0.35, middle + 0.35, first + i + 0.12], [0.7, 1, 1], color=RED, lw=1)
+    last = first + len(target) - 0.88
+    ax.plot([middle + 0.35, middle + 0.35, last], [0.7, 1, 1], color=RED, lw=1)
     ax.text(0, 1.5, "encoder", color=BLUE)
     ax.text(first + len(target) - 0.3, 1.9, "decoder", color=GREEN, ha="right")
     ax.set(xlim=(-0.2, first + len(target)), ylim=(-1, 2.2), aspect="equal")
