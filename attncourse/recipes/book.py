@@ -105,8 +105,8 @@ RECIPES: dict[str, Recipe] = {
     "captions-no-dropout": replace(_FAIR, sizes={"preset": "tiny", "dropout": 0.0}),
     "captions-light-dropout": replace(_FAIR, sizes={"preset": "tiny", "dropout": 0.1}),
     "multi30k-en-fr-tiny": _TINY,
-    # At the other's rate this one had 2.5 nats after 2,800 updates, where that one has 1.3.
+    # With a dropout of 0.3 this one had 2.5 nats after 2,800 updates, where the other has 1.3.
     "multi30k-de-en-tiny": replace(
-        _TINY, **_GERMAN, steps=4000, schedule="linear", warmup=1000, learning_rate=2.5e-3
+        _FAIR, **_GERMAN, steps=6000, sizes={"preset": "tiny", "dropout": 0.1}
     ),
 }
