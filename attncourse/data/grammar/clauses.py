@@ -114,10 +114,14 @@ class Predicate:
                 out.append("that")
             else:
                 out.append(("que", "conjunction", (self.at_that,), ()))
-        if self.negation is not None and self.object is not None:
-            getattr(self.object, language)(out, True)
-        elif self.object is not None:
-            getattr(self.object, language)(out)
+        if self.object is not None:
+            said = getattr(self.object, language)
+            # "Pas de chien", but "pas avec un chien".
+            after_preposition = language == "french" and self.verb.french_preposition is not None
+            if self.negation is None or after_preposition:
+                said(out)
+            else:
+                said(out, True)
         for part in (self.clause, self.recipient, self.company, self.place):
             if part is not None:
                 getattr(part, language)(out)
