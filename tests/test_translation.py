@@ -144,7 +144,7 @@ def test_some_is_de_before_a_plural_adjective(pairs):
 
 
 def test_only_a_verb_without_a_preposition_makes_an_article_de(pairs):
-    """"Pas de chien", but "pas avec un chien"."""
+    """Say "pas de chien", but "pas avec un chien"."""
     found = Counter()
     for (a, before), (b, kind) in neighbours_with_kinds(pairs):
         if kind == "article" and b in ("de", "d'"):
