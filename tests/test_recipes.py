@@ -36,10 +36,10 @@ RECORDS = sorted((ROOT / "results").glob("*.json"))
 # By no recipe, but by a script:
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
 SEVERAL = ROOT / "results/several-processes-seed0.json"
-RATES = ROOT / "results/captions-rates-seed0.json"
+TUNING = ROOT / "results/captions-tuning-seed0.json"
 PACE = ROOT / "results/captions-pace-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED, RATES, PACE]]
+RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED, TUNING, PACE]]
 
 SMALL = Recipe(
     corpus="embedded",
@@ -101,10 +101,16 @@ def rivals() -> list[str]:
 @pytest.mark.parametrize("name", rivals())
 def test_with_and_without_attention_have_the_same_budget(name):
     with_, without = RECIPES[name], RECIPES[name.replace("-attention", "-fixed")]
-    # nothing differs but the attention and the widths that make up for its parameters
-    without_decoder = {k: v for k, v in with_.sizes.items() if k != "decoder_dim"}
-    assert replace(without, sizes=without_decoder, model="attention") == replace(
-        with_, sizes=without_decoder, learning_rate=without.learning_rate
+    # nothing differs but the attention, the widths that make up for its parameters, and what is
+    # tuned for each
+    own = {"decoder_dim", "dropout"} if name == "captions-attention" else {"decoder_dim"}
+    shared = [
+        {key: size for key, size in recipe.sizes.items() if key not in own}
+        for recipe in (with_, without)
+    ]
+    assert shared[0] == shared[1]
+    assert replace(without, sizes=with_.sizes, model="attention") == replace(
+        with_, learning_rate=without.learning_rate
     )
     sizes = (450, 850) if with_.corpus == "embedded" else (7859, 5931)
     if with_.subwords is not None:
@@ -127,21 +133,23 @@ def test_the_three_of_chapter_11_have_the_same_budget():
     for recipe in recipes:
         same = {"model": "", "sizes": {}, "learning_rate": 0.0}
         assert replace(recipe, **same) == replace(recipes[0], **same)
-        assert recipe.sizes.get("dropout", 0.3) == 0.3  # the default of "tiny"
 
 
 @pytest.mark.parametrize(
-    ("name", "without"),
+    ("name", "beside", "changed"),
     [
-        ("captions-no-warmup", {"warmup": 0}),
-        ("captions-no-smoothing", {"label_smoothing": 0.0}),
-        ("captions-no-dropout", {"sizes": {"preset": "tiny", "dropout": 0.0}}),
+        ("captions-no-dropout", "captions-transformer", {"dropout": 0.0}),
+        ("captions-heavy-dropout", "captions-transformer", {"dropout": 0.3}),
+        ("captions-no-smoothing", "captions-heavy-dropout", {"label_smoothing": 0.0}),
     ],
 )
-def test_one_thing_is_left_out_of_chapter_11s_transformer(name, without):
-    whole = RECIPES["captions-transformer"]
-    assert RECIPES[name] == replace(whole, **without)
-    assert RECIPES[name] != whole
+def test_one_thing_is_changed_in_chapter_11s_transformer(name, beside, changed):
+    def settings(recipe):
+        model = {"dropout": recipe.build(10_000, 10_000).config.dropout}
+        return recipe.to_dict() | {"sizes": recipe.sizes["preset"]} | model
+
+    assert settings(RECIPES[name]) == settings(RECIPES[beside]) | changed
+    assert settings(RECIPES[name]) != settings(RECIPES[beside])
 
 
 @pytest.mark.parametrize("one_vocabulary", [True, False])
@@ -449,21 +457,21 @@ def test_a_record_of_depths_is_of_the_script_as_it_stands(path):
     assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
 
 
-@pytest.mark.parametrize("name", tune_captions.RATES)
-def test_the_three_of_chapter_11_have_the_best_of_their_rates(name):
-    record = json.loads(RATES.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", tune_captions.TRIALS)
+def test_the_three_of_chapter_11_have_the_best_of_their_trials(name):
+    record = json.loads(TUNING.read_text(encoding="utf-8"))
     runs = [run for run in record["runs"] if run["recipe"] == name]
-    losses = {run["learning_rate"]: run["validation_loss"] for run in runs}
-    assert tuple(losses) == tune_captions.RATES[name]
+    losses = {(run["learning_rate"], run["dropout"]): run["validation_loss"] for run in runs}
+    assert tuple(losses) == tune_captions.TRIALS[name]
     best = min(losses, key=losses.get)
-    assert best == RECIPES[name].learning_rate
+    assert best == (RECIPES[name].learning_rate, RECIPES[name].sizes["dropout"])
     (own,) = [run for run in records(name) if run["seed"] == record["seed"]]
     assert own["training"]["curve"]["validation_loss"][-1] == losses[best]
 
 
 def test_the_pace_of_chapter_11_is_of_its_three():
     record = json.loads(PACE.read_text(encoding="utf-8"))
-    assert tuple(record["seconds"]) == captions_pace.NAMES == tuple(tune_captions.RATES)
+    assert tuple(record["seconds"]) == captions_pace.NAMES == tuple(tune_captions.TRIALS)
     assert {"commit", "torch", "processor", "threads"} <= set(record["environment"])
 
 
