@@ -24,7 +24,7 @@ from nothing to a model:
   attncourse recipes                               what can be trained
   attncourse train embedded-attention              some minutes; Ctrl-C, and again to go on
   attncourse evaluate embedded-attention           its scores on sentences that it never saw
-  attncourse translate --recipe embedded-attention "My friend reads the books."
+  attncourse translate --recipe embedded-attention "My sister reads the books."
 
 The corpus `embedded` is part of the package. Captions (`multi30k`) are fetched once into
 ~/.cache/attncourse, or read from the folder that ATTNCOURSE_DATA names.
