@@ -144,7 +144,7 @@ def _recipes(asked: argparse.Namespace) -> int:
 
 def _train(asked: argparse.Namespace) -> int:
     name = _name(asked)
-    with working_together() as workers:
+    with working_together(asked.device) as workers:
         run, training = train(
             RECIPES[asked.recipe],
             asked.runs / name,

@@ -32,7 +32,7 @@ STEPS, SENTENCES, SEED = 100, 64, 0
 
 def work(out: Path) -> None:
     """Train, as one of several, and let the first process write how it went."""
-    with working_together() as workers:
+    with working_together("cpu") as workers:
         pairs = translation_pairs(train=8000, validation=0, composition=0, length=0).train
         source, target = (Vocabulary.build([pair[side] for pair in pairs]) for side in (0, 1))
         numbered = [(source.encode(pair.source), target.encode(pair.target)) for pair in pairs]

@@ -194,6 +194,38 @@ def test_alone_nothing_is_asked_of_others():
     assert not torch.distributed.is_initialized()
 
 
+@pytest.mark.parametrize(
+    ("device", "local", "backend"),
+    [(None, 0, "nccl"), ("cuda", 0, "nccl"), ("cpu", 0, "gloo"), ("cpu", 1, "gloo")],
+)
+def test_processes_talk_as_suits_the_device(monkeypatch, device, local, backend):
+    """Here on a machine that pretends to have one GPU; nothing is moved to it."""
+    begun = pretend_one_gpu(monkeypatch, local)
+    with working_together(device):
+        assert begun == [backend]
+    assert begun == [backend, "ended"]
+
+
+def test_too_few_gpus_are_refused_by_number(monkeypatch):
+    begun = pretend_one_gpu(monkeypatch, local=1)
+    with refused(RuntimeError, "1 GPUs", "process 2"), working_together():
+        pass
+    assert begun == []
+
+
+def pretend_one_gpu(monkeypatch, local: int) -> list[str]:
+    """Pretend to be a process of torchrun's beside one GPU; give what is begun and ended."""
+    begun = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", str(local))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(module.dist, "init_process_group", begun.append)
+    monkeypatch.setattr(module.dist, "destroy_process_group", lambda: begun.append("ended"))
+    return begun
+
+
 def test_a_batch_that_cannot_be_shared_equally_is_refused(monkeypatch):
     monkeypatch.setattr(module.Workers, "present", classmethod(lambda cls: cls(0, 2)))
     config = TransformerConfig(17, embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1)

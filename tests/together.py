@@ -42,7 +42,7 @@ def main(folder: Path, asked: dict) -> None:
         torch.distributed.destroy_process_group = lambda: os.kill(os.getpid(), signal.SIGKILL)
     cut = asked.pop("cut", {"sentences": 6})
     dropout = asked.pop("dropout", 0.0)
-    with working_together() as workers:
+    with working_together("cpu") as workers:
         torch.manual_seed(7 + workers.rank)  # the processes begin with the first one's weights
         config = TransformerConfig(
             VOCABULARY, embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1, dropout=dropout

@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from attncourse import runtime
 from attncourse.data.batches import Batch
 from attncourse.training.sharding import sharded_part
 
@@ -102,16 +103,20 @@ class Workers(NamedTuple):
 
 
 @contextmanager
-def working_together() -> Iterator[Workers]:
+def working_together(device: torch.device | str | None = None) -> Iterator[Workers]:
     """Join the processes that `torchrun` started; without it, work alone (chapter 11).
 
     Each process gets a GPU of its own if there are any, else they share the processor's cores.
 
+    Args:
+        device: the one that `attncourse.training.fit` is given: "cpu" leaves GPUs alone.
+
     Yields:
-        The processes; inside, `attncourse.training.fit` trains together.
+        The processes; inside, `fit` trains together.
 
     Raises:
         RuntimeError: if a machine has fewer GPUs than processes.
+        ValueError: if there is no such device.
 
     Example:
         >>> with working_together() as workers:
@@ -122,7 +127,7 @@ def working_together() -> Iterator[Workers]:
         yield Workers.present()
         return
     backend = "gloo"
-    if torch.cuda.is_available():
+    if runtime.device(None if device is None else str(device)).type == "cuda":
         local = int(os.environ["LOCAL_RANK"])
         if local >= torch.cuda.device_count():
             raise RuntimeError(
