@@ -46,9 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asked.run(asked)
     except KeyboardInterrupt as interruption:
-        print(interruption or "interrupted", file=sys.stderr)
+        print(str(interruption) or "interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (CheckpointError, DataError, ImportError, OSError, ValueError, WorkerError) as error:
+    except (
+        CheckpointError,
+        DataError,
+        FloatingPointError,
+        ImportError,
+        OSError,
+        ValueError,
+        WorkerError,
+    ) as error:
         print(f"attncourse: {error}", file=sys.stderr)
         return 1
 
@@ -143,6 +151,8 @@ def _recipes(asked: argparse.Namespace) -> int:
 
 
 def _train(asked: argparse.Namespace) -> int:
+    if asked.sharded and "WORLD_SIZE" not in os.environ:
+        raise ValueError("--sharded is for several processes: start them with torchrun")
     name = _name(asked)
     with working_together(asked.device) as workers:
         run, training = train(
@@ -179,6 +189,8 @@ def _translate(asked: argparse.Namespace) -> int:
             "--seed and --runs are about a model that you trained: add --recipe RECIPE"
         )
     run = shipped() if asked.recipe is None else load(asked.runs / _name(asked))
+    if hasattr(sys.stdin, "reconfigure"):  # what is no UTF-8 costs a sign, not all lines behind it
+        sys.stdin.reconfigure(errors="replace")
     search, failed = {} if asked.greedy else BEAM, False
     for number, sentence in enumerate(asked.sentences or sys.stdin, 1):
         try:
@@ -199,4 +211,4 @@ def _let_threads_sleep() -> None:
     other job. The variable is read when PyTorch is imported, which has happened by now."""
     if "OMP_WAIT_POLICY" not in os.environ and os.name == "posix":
         os.environ["OMP_WAIT_POLICY"] = "passive"
-        os.execv(sys.executable, [sys.executable, "-m", "attncourse", *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
 import socket
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 from support import also_calling
@@ -132,6 +134,53 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(place, capsys, monkey
     assert cli.main(["train", "small", "--device", "cpu"]) == 0
     assert "going on after step 2" in capsys.readouterr().out
     assert (place / "results/small-seed0.json").exists()
+
+
+def test_ctrl_c_while_translating_says_so(place, capsys, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "shipped", interrupt)
+    assert cli.main(["translate", "A dog."]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_training_that_breaks_down_is_told_in_one_line(place, capsys, monkeypatch):
+    def broken(*arguments, **options):
+        raise FloatingPointError("loss is nan at step 3")
+
+    monkeypatch.setattr(runs, "fit", broken)
+    assert cli.main(["train", "small", "--device", "cpu"]) == 1
+    assert capsys.readouterr().err == "attncourse: loss is nan at step 3\n"
+
+
+def test_to_divide_the_weights_takes_several_processes(place, capsys):
+    assert cli.main(["train", "small", "--sharded"]) == 1
+    assert "--sharded is for several processes" in capsys.readouterr().err
+    assert not (place / "runs").exists()
+
+
+def test_a_byte_that_is_no_utf8_costs_a_word_and_no_line(tmp_path):
+    text = b"a dog sleeps .\na dog in a caf\xe9 sleeps .\na cat sleeps .\n"
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    for argument in ([], ["a dog sleeps .", b"a dog in a caf\xe9 sleeps .", "a cat sleeps ."]):
+        command = [sys.executable, "-m", "attncourse", "translate", "--greedy", *argument]
+        done = subprocess.run(
+            command, input=text, capture_output=True, cwd=tmp_path, env=environment, check=True
+        )
+        lines = done.stdout.decode().splitlines()
+        assert len(lines) == 3
+        assert all(lines)
+
+
+def test_the_command_runs_no_file_of_the_folder_that_it_is_called_in(tmp_path):
+    (tmp_path / "random.py").write_text("raise SystemExit('the wrong file')")
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    script = Path(sys.executable).with_name("attncourse")
+    done = subprocess.run(
+        [script, "recipes"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_was_not_trained_cannot_be_judged(place, capsys):

@@ -604,19 +604,34 @@ def test_logits_of_another_shape_are_refused(search):
             search(Wrong(logits), kinds(3), **MARKS, max_length=5)
 
 
-@pytest.mark.parametrize("search", [greedy, beam_search])
-def test_logits_that_are_no_numbers_are_told(search):
+@SEARCHES
+@pytest.mark.parametrize("since", [1, 2, 4])
+def test_logits_that_are_no_numbers_are_told(search, since):
+    """Also if a sentence has ended before."""
+    steps = 0
+
+    def logits(rows):
+        nonlocal steps
+        steps += 1
+        likely = torch.tensor([0.0, 0.0, 4.0, 5.0, 0.0, 0.0, 0.0])  # the third is the end mark
+        return (likely if steps < since else likely * torch.nan).expand(rows, -1)
+
     with refused(ValueError, "model", "nan"):
-        search(
-            Wrong(lambda rows: torch.full((rows, 7), torch.nan)), kinds(3), **MARKS, max_length=5
-        )
+        search(Wrong(logits), kinds(3), **MARKS, max_length=5)
 
 
 @SEARCHES
 @pytest.mark.usefixtures("own_errors")
-def test_marks_may_be_numpys(search):
+def test_marks_and_lengths_may_be_numpys(search):
     marks = {name: np.int64(mark) for name, mark in MARKS.items()}
-    assert len(search(ends_after(2), kinds(1), **marks, max_length=5).tokens) == 1
+    assert len(search(ends_after(2), kinds(1), **marks, max_length=np.int64(5)).tokens) == 1
+
+
+@pytest.mark.parametrize("top_p", [1e-30, 1e-46, 1e-300])
+def test_a_share_may_be_as_small_as_a_float(top_p):
+    model = Markov(tables(1, 7).float())
+    drawn = sample(model, kinds(1), **MARKS, max_length=9, top_p=top_p)
+    assert torch.equal(drawn.tokens, greedy(model, kinds(1), **MARKS, max_length=9).tokens)
 
 
 @pytest.mark.parametrize("temperature", [1e-45, 1e-39, 1e39, 1e300])

@@ -447,6 +447,17 @@ def test_a_copy_goes_on_by_itself():
     assert not cache.copy().complete
 
 
+@torch.no_grad()
+def test_keys_and_values_set_by_hand_are_those_that_count():
+    layer, x = layer_of(), tokens(6, batch=3)
+    cache, rows = KeyValueCache(), torch.tensor([2, 0, 1])
+    for place in range(5):
+        layer(x[:, place : place + 1], causal=True, cache=cache)
+    cache.key, cache.value = cache.key[rows], cache.value[rows]
+    stepped = layer(x[rows, 5:], causal=True, cache=cache)
+    torch.testing.assert_close(stepped, layer(x[rows], causal=True)[:, 5:])
+
+
 def test_selected_rows_go_on_in_their_order():
     layer, x, cache = layer_of(), tokens(4, batch=3), KeyValueCache()
     rows = torch.tensor([2, 0, 0, 1, 2])

@@ -112,6 +112,19 @@ def test_a_compiled_model_is_called_whole(fresh_compiler, monkeypatch):
     torch.testing.assert_close(batch_loss(compiled, BATCH), wanted)
 
 
+def test_a_model_that_is_compiled_in_place_is_called_whole(fresh_compiler):
+    model, compiled = transformer(dropout=0.0), []
+    wanted = batch_loss(model, BATCH)
+
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    model.compile(backend=backend)
+    torch.testing.assert_close(batch_loss(model, BATCH), wanted)
+    assert compiled
+
+
 def test_a_layer_without_hidden_is_asked_for_its_logits():
     class Known(nn.Module):
         def __init__(self):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -219,6 +223,9 @@ def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
         ({"sentences": None}, ["sentences", "tokens"]),
         ({"corpus": "moon"}, ["corpus", "'moon'"]),
         ({"subwords": 3}, ["size", "3"]),
+        ({"label_smoothing": 1.5}, ["label_smoothing", "1.5"]),
+        ({"learning_rate": -1.0}, ["learning rate", "-1.0"]),
+        ({"adam": {"betas": [0.9, 2.0]}}, ["beta", "2.0"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -226,6 +233,33 @@ def test_what_cannot_be_trained_leaves_no_folder(tmp_path, small_corpus, changes
     with refused((TypeError, ValueError), *words):
         train(replace(SMALL, **changes), tmp_path / "none", device="cpu", progress=False)
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("kind", ["another word", "fewer words"])
+def test_a_training_on_other_words_than_the_corpus_has_now_is_left_alone(
+    tmp_path, small_corpus, monkeypatch, kind
+):
+    folder = tmp_path / "run"
+    train(SMALL, folder, device="cpu", progress=False)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    whole = corpora.translation_pairs()
+
+    def changed(**sizes):
+        if kind == "fewer words":
+            return replace(whole, train=whole.train[:20])
+        return replace(
+            whole,
+            train=tuple(
+                pair._replace(target=tuple(word.replace("le", "leu") for word in pair.target))
+                for pair in whole.train
+            ),
+        )
+
+    monkeypatch.setattr(corpora, "translation_pairs", changed)
+    with refused(ValueError, "other words", str(folder)):
+        train(SMALL, folder, device="cpu", progress=False)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert load(folder).translator(["the dog sleeps ."])
 
 
 def test_every_setting_of_a_recipe_reaches_the_training(tmp_path, small_corpus, monkeypatch):
@@ -438,6 +472,22 @@ def test_the_environment_is_told_and_no_place_is():
     told = environment()
     assert told["torch"] == torch.__version__
     assert "/" not in json.dumps(told).replace("\\/", "").replace("http://", "")
+
+
+def test_an_installed_package_has_no_commit_of_its_neighbours(tmp_path):
+    """It may lie in somebody's own checkout, which ignores it."""
+    shutil.copytree(ROOT / "attncourse", tmp_path / "site/attncourse")
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    (tmp_path / ".gitignore").write_text("site\n")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "mine"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    script = "from attncourse.recipes import environment; print(environment()['commit'])"
+    paths = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-c", script]
+    told = subprocess.run(
+        command, cwd=tmp_path, env=paths, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "None"
 
 
 @pytest.mark.parametrize("path", DEPTH, ids=lambda path: path.stem)

@@ -164,6 +164,37 @@ def test_ctrl_c_without_a_checkpoint_says_where_the_weights_are():
     )
 
 
+def test_a_callback_that_ends_the_training_lets_the_others_have_their_turn(tmp_path):
+    """Else the step would be in the checkpoint, and what they do at it be done never."""
+    seen = []
+
+    def stop(step, model, history):
+        if step == 9:
+            raise KeyboardInterrupt
+
+    def note(step, model, history):
+        seen.append(step)
+
+    with pytest.raises(KeyboardInterrupt, match="after step 9"):
+        train(tmp_path, callbacks=[stop, note])
+    train(tmp_path, callbacks=[note])
+    assert seen == [*range(1, STEPS + 1)]
+
+
+def test_a_second_ctrl_c_inside_a_callback_interrupts_at_once(tmp_path, reference):
+    def callback(step, model, history):
+        if step == 7:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, callbacks=[callback])
+    assert read_checkpoint(tmp_path).step == 4
+    train(tmp_path)
+    assert_same(tmp_path, reference)
+
+
 def test_a_callback_can_end_the_training_as_ctrl_c_does(tmp_path, reference):
     def callback(step, model, history):
         if step == 9:

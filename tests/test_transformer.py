@@ -130,6 +130,14 @@ def test_a_residual_connection_by_hand():
 
 
 @NORM
+def test_a_sublayer_that_changes_the_shape_is_refused(norm_first):
+    """One token would be added to each of them, in silence."""
+    add = Residual(EMBED, norm_first=norm_first)
+    with refused(ValueError, "sublayer", str((2, 7, EMBED)), str((2, 1, EMBED))):
+        add(torch.zeros(2, 7, EMBED), lambda x: x[:, :1])
+
+
+@NORM
 @pytest.mark.parametrize("norm_eps", [1e-5, 0.3])
 def test_a_residual_connection_is_its_formula(norm_first, norm_eps):
     add, x = redrawn(Residual(EMBED, norm_first=norm_first, norm_eps=norm_eps)), tokens()

@@ -88,7 +88,7 @@ class KeyValueCache:
             if torch.is_grad_enabled() or torch.compiler.is_compiling():
                 self._room = None  # what is joined here stands in no room
                 return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
-            if self._room is None or not self._room.fits(len(self), key):
+            if self._room is None or not self._room.fits(self.key, self.value, key):
                 self._room = _Room(self.key, self.value, 2 * (len(self) + key.shape[-2]))
             key, value = self._room.append(key, value)
         return key, value
@@ -134,22 +134,26 @@ class _Room:
 
     def __init__(self, key: Tensor, value: Tensor, length: int):
         self.used = key.shape[-2]
+        self.last = (key, value)  # those behind which the next ones stand
         self.tensors = []
         for held in (key, value):
             room = held.new_empty((*held.shape[:2], length, held.shape[3]))
             room[:, :, : self.used] = held
             self.tensors.append(room)
 
-    def fits(self, past: int, new: Tensor) -> bool:
-        """Whether the new ones can stand behind `past`, where no other copy has put its own."""
+    def fits(self, key: Tensor, value: Tensor, new: Tensor) -> bool:
+        """Whether new ones can stand behind these: where no other copy has put its own, and nobody
+        has put others into the cache."""
         own = self.tensors[0]
         # What inference mode has made can be changed only there.
         mine = torch.is_inference_mode_enabled() or not own.is_inference()
-        return mine and self.used == past and past + new.shape[-2] <= own.shape[-2]
+        last = key is self.last[0] and value is self.last[1]
+        return mine and last and self.used + new.shape[-2] <= own.shape[-2]
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """Put them behind the others, and give all."""
         past, self.used = self.used, self.used + key.shape[-2]
         for room, new in zip(self.tensors, (key, value), strict=True):
             room[:, :, past : self.used] = new
-        return tuple(room[:, :, : self.used] for room in self.tensors)
+        self.last = tuple(room[:, :, : self.used] for room in self.tensors)
+        return self.last

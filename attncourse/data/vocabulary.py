@@ -51,6 +51,8 @@ def _words(sentence: str | Sequence[str]) -> list[str]:
         if not isinstance(sentence, Sequence) or not all(isinstance(w, str) for w in sentence):
             raise TypeError(f"a sentence must be a text or its words, got {sentence!r}")
         sentence = " ".join(sentence)
+    # Half a sign, as stands for a byte that is no UTF-8, can be neither numbered nor saved.
+    sentence = re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", sentence)
     return unicodedata.normalize("NFC", sentence).split()
 
 

@@ -62,6 +62,7 @@ def beam_search(
         (2, True)
     """
     require_search(model, source, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    max_length = int(max_length)  # a number of NumPy's makes no mask with a tensor
     require_integer("beam_size", beam_size, least=1)
     if not 0 <= length_penalty < float("inf"):
         raise ValueError(f"length_penalty must be 0 or more, got {length_penalty}")
@@ -101,6 +102,8 @@ def beam_search(
             lengths[rows] = length
             total[rows] = open_[better, which]
             best[rows] = found[better]
+            # What is no number counts as the largest, and so is among those chosen.
+            total[going] = total[going].masked_fill(open_.isnan().any(1), torch.nan)
 
             # An open beginning only loses probability; at best it loses none, and then it fares
             # best at the greatest length, where it is divided by most.

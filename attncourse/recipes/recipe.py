@@ -18,6 +18,7 @@ from torch import nn
 from attncourse.recipes.models import MODELS
 from attncourse.runtime import require_integer
 from attncourse.training.loss import require_precision
+from attncourse.training.projected import require_smoothing
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
 from attncourse.transformer import TransformerConfig
 
@@ -95,6 +96,8 @@ class Recipe:
                 f"weights that lie {self.average_every} steps apart, got {self.steps}"
             )
         _require_names("adam", self.adam, ADAM)
+        require_smoothing(self.label_smoothing)
+        torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=self.learning_rate, **self.adam)
         self.factor()
         with torch.device("meta"):  # shapes without numbers
             self.build(97, 97)

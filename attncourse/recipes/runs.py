@@ -86,8 +86,9 @@ def train(
         CheckpointError: if a checkpoint in the folder cannot be used.
         DataError: if the corpus cannot be had.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
-        ValueError: if the folder holds a training by another recipe or seed, or the recipe cannot
-            be trained, see `Recipe.check`. Nothing is written then.
+        ValueError: if the folder holds a training by another recipe or seed, or one whose corpus
+            had other words, or the recipe cannot be trained, see `Recipe.check`. Nothing is
+            written then.
     """
     require_integer("seed", seed, least=0)
     recipe.check()
@@ -98,6 +99,7 @@ def train(
     workers.wait()
     if not workers.first:  # only now: a corpus that has to be fetched is fetched once
         corpus = corpora.load(recipe)
+    require_same_words(folder, corpus)
     seed_everything(seed)
     model = recipe.build(len(corpus.source), len(corpus.target))
     batches = Batches(
@@ -241,6 +243,17 @@ def require_own(folder: Path, recipe: Recipe, seed: int) -> None:
         )
 
 
+def require_same_words(folder: Path, corpus: corpora.Corpus) -> None:
+    """Refuse a folder whose training knew other words, as of an older version of the corpus."""
+    for side in ("source", "target"):
+        file = folder / f"{side}.json"
+        if file.exists() and load_vocabulary(file) != getattr(corpus, side):
+            raise ValueError(
+                f"folder {folder} holds a training on other words than the corpus has now: {file} "
+                "differs; give another, or delete it"
+            )
+
+
 def claimed(folder: Path) -> tuple[Recipe, int]:
     path = folder / "recipe.json"
     try:
@@ -260,11 +273,16 @@ def _commit() -> str | None:
             subprocess.run(
                 ["git", *command], cwd=here, capture_output=True, text=True, check=True, timeout=10
             ).stdout.strip()
-            for command in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "."))
+            for command in (
+                # A package that is installed may lie in a checkout of something else.
+                ("ls-files", "--error-unmatch", Path(__file__).name),
+                ("rev-parse", "--short=10", "HEAD"),
+                ("status", "--porcelain", "."),
+            )
         ]
     except (OSError, subprocess.SubprocessError):
         return None
-    commit, changed = found
+    _, commit, changed = found
     return commit + ("+" if changed else "")
 
 

@@ -188,11 +188,13 @@ def fit(
                         loss = training.validate(keep_best=patience is not None)
                         show.say(f"step {training.step:,}: validation loss {loss:.3f}")
                         over = over or training.history.since_best >= most
-                    try:
-                        for callback in callbacks if workers.first or sharded else ():
+                    for callback in callbacks if workers.first or sharded else ():
+                        try:
                             callback(training.step, model, training.history)
-                    except KeyboardInterrupt:
-                        interrupted.set()
+                        except KeyboardInterrupt:
+                            if interrupted.is_set():  # the second Ctrl-C, perhaps within a file
+                                raise
+                            interrupted.set()  # the others have their turn before the end
                     halt = workers.any(interrupted.is_set(), device)
                     due = over or halt or _due(training, checkpoint_every, last)
                     if file is not None and due:

@@ -161,7 +161,8 @@ def batch_loss(
 def _has_parts(model: nn.Module) -> bool:
     """Whether the last vectors and the projection can be had without the logits."""
     # A compiled or sharded model is called as a whole: only so is it compiled, or put together.
-    if hasattr(model, "_orig_mod") or sharded_part(model) is not None:
+    compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None)
+    if compiled or sharded_part(model) is not None:
         return False
     hidden, output = getattr(model, "hidden", None), getattr(model, "output", None)
     return (

@@ -115,8 +115,8 @@ class Residual(nn.Module):
         """Give the sum for x (..., embed_dim) and a function that keeps its shape."""
         _require_input(x, self.norm.weight)
         if self.norm_first:
-            return x + self.dropout(sublayer(self.norm(x)))
-        return self.norm(x + self.dropout(sublayer(x)))
+            return x + self.dropout(_same_shape(x, sublayer(self.norm(x))))
+        return self.norm(x + self.dropout(_same_shape(x, sublayer(x))))
 
 
 class EncoderLayer(nn.Module):
@@ -314,6 +314,14 @@ def _require_input(x: Tensor, weight: Tensor) -> None:
     if x.shape[-1:] != weight.shape[-1:]:
         raise ValueError(f"x must be (..., {weight.shape[-1]}), got shape {tuple(x.shape)}")
     require_same_kind("x", weight, x, of="the layer's weights")
+
+
+def _same_shape(x: Tensor, result: Tensor) -> Tensor:
+    if result.shape != x.shape:
+        raise ValueError(
+            f"sublayer must keep the shape {tuple(x.shape)}, gave {tuple(result.shape)}"
+        )
+    return result
 
 
 def _require_eps(norm_eps: float) -> None:
