@@ -105,6 +105,8 @@ RECIPES: dict[str, Recipe] = {
     "captions-no-dropout": replace(_FAIR, sizes={"preset": "tiny", "dropout": 0.0}),
     "captions-heavy-dropout": _HEAVY,
     "captions-no-smoothing": replace(_HEAVY, label_smoothing=0.0),
+    # On the long way the light dropout learns by heart: validation loss 1.128 after 6,400 updates.
+    "captions-long": replace(_FAIR, steps=8000),
     "multi30k-en-fr-tiny": _TINY,
     # With a dropout of 0.3 this one had 2.5 nats after 2,800 updates, where the other has 1.3.
     "multi30k-de-en-tiny": replace(_FAIR, **_GERMAN, steps=6000),
