@@ -151,10 +151,10 @@ def _recipes(asked: argparse.Namespace) -> int:
 
 
 def _train(asked: argparse.Namespace) -> int:
-    if asked.sharded and "WORLD_SIZE" not in os.environ:
-        raise ValueError("--sharded is for several processes: start them with torchrun")
     name = _name(asked)
     with working_together(asked.device) as workers:
+        if asked.sharded and workers.size == 1:
+            raise ValueError("--sharded is for several processes: start them with torchrun")
         run, training = train(
             RECIPES[asked.recipe],
             asked.runs / name,

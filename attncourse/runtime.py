@@ -27,11 +27,12 @@ def require_bool(name: str, value: object) -> None:
         raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
-def device(name: str | None = None) -> torch.device:
+def device(name: torch.device | str | None = None) -> torch.device:
     """Choose where tensors live: a CUDA GPU if there is one, else the CPU (every chapter).
 
     Args:
-        name: a device to insist on, such as `"cpu"` or `"cuda:1"`; `None` chooses.
+        name: a device to insist on, such as `"cpu"` or `"cuda:1"`, or the device itself; `None`
+            chooses.
 
     Returns:
         The device. Nothing is moved to it; layers and tensors take it as an argument.

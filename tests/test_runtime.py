@@ -76,6 +76,7 @@ def test_the_gpu_is_chosen_where_there_is_one(monkeypatch, there, chosen):
 def test_a_named_device_is_given(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert attncourse.device("cpu") == torch.device("cpu")
+    assert attncourse.device(torch.device("cpu")) == torch.device("cpu")
     assert attncourse.device("cuda") == torch.device("cuda")
     assert attncourse.device("cuda:1") == torch.device("cuda", 1)
 

@@ -132,7 +132,7 @@ def fit(
         raise ValueError(f"clip must be positive or None, got {clip}")
     require_smoothing(label_smoothing)
     require_precision(precision)
-    device = runtime.device(None if device is None else str(device))
+    device = runtime.device(device)
     model.to(device)
     if optimiser is None:
         optimiser = partial(adam, learning_rate=1e-3 if learning_rate is None else learning_rate)

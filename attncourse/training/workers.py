@@ -127,7 +127,7 @@ def working_together(device: torch.device | str | None = None) -> Iterator[Worke
         yield Workers.present()
         return
     backend = "gloo"
-    if runtime.device(None if device is None else str(device)).type == "cuda":
+    if runtime.device(device).type == "cuda":
         local = int(os.environ["LOCAL_RANK"])
         if local >= torch.cuda.device_count():
             raise RuntimeError(
