@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention.functional import require_dropout
-from attncourse.runtime import require_integer
+from attncourse.checks import require_dropout, require_integer
 
 
 def gru_step(

@@ -1,9 +1,135 @@
-"""What models of token sequences refuse (chapter 04 on): wrong ids and wrong padding masks."""
+"""What arguments must be: every refusal that more than one module makes (every chapter).
+
+A check changes nothing. It raises `TypeError` or `ValueError` with the argument's name, what came
+and what was wanted. Types and shapes are asked always; values only where nothing is traced, since
+an answer would have to be awaited.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+# What runs in how many bits; float32 means that nothing is lowered.
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# Options
+
+
+def require_integer(name: str, value: object, least: int | None = None) -> None:
+    """Refuse, by its name, what is no integer or less than `least` (0 or 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    if least is not None and value < least:
+        raise ValueError(
+            f"{name} must {'be positive' if least else 'not be negative'}, got {value}"
+        )
+
+
+def require_bool(name: str, value: object) -> None:
+    """Refuse, by its name, what is neither True nor False: "no" would count as True."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+def require_dropout(share: float) -> None:
+    """Refuse a share that is not in [0, 1)."""
+    if isinstance(share, bool) or not isinstance(share, (int, float)):
+        raise TypeError(f"dropout must be a number, got {type(share).__name__}")
+    if not 0 <= share < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {share}")
+
+
+def require_smoothing(label_smoothing: float) -> None:
+    """Refuse what is no share."""
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+
+
+def require_precision(precision: str) -> None:
+    """Refuse what is none of the three precisions."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+
+
+# Query, key, value and mask
+
+
+def require_pair(query: Tensor, key: Tensor) -> None:
+    """Refuse a query and a key that are not (..., length, width) with equal leading axes."""
+    for name, tensor in (("query", query), ("key", key)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+        if not tensor.is_floating_point():
+            raise TypeError(f"{name} must be floating point, got {tensor.dtype}")
+        if tensor.dim() < 2:
+            raise ValueError(
+                f"{name} must be (..., length, width), got shape {tuple(tensor.shape)}"
+            )
+    if query.shape[:-2] != key.shape[:-2]:
+        raise ValueError(
+            "query and key disagree in their leading axes: "
+            f"{tuple(query.shape)} and {tuple(key.shape)}"
+        )
+    require_same_kind("key", query, key)
+
+
+def require_value(query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Refuse a value that is not (..., key, width), one for each key."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"value must be a tensor, got {type(value).__name__}")
+    if value.dim() < 2:
+        raise ValueError(f"value must be (..., length, width), got shape {tuple(value.shape)}")
+    if value.shape[:-2] != key.shape[:-2]:
+        raise ValueError(
+            "key and value disagree in their leading axes: "
+            f"{tuple(key.shape)} and {tuple(value.shape)}"
+        )
+    if value.shape[-2] != key.shape[-2]:
+        raise ValueError(f"key and value disagree in length: {key.shape[-2]} and {value.shape[-2]}")
+    require_same_kind("value", query, value)
+
+
+def require_same_kind(name: str, query: Tensor, other: Tensor, of: str = "query") -> None:
+    """Refuse a tensor of another dtype or device than that of the query, or of `of`."""
+    # Autocast brings the smaller dtypes together, but leaves float64 alone.
+    if query.dtype != other.dtype and not (
+        torch.is_autocast_enabled(query.device.type)
+        and query.is_floating_point()
+        and other.is_floating_point()
+        and torch.float64 not in (query.dtype, other.dtype)
+    ):
+        raise TypeError(f"{of} and {name} disagree in dtype: {query.dtype} and {other.dtype}")
+    if query.device != other.device:
+        raise ValueError(f"{of} and {name} disagree in device: {query.device} and {other.device}")
+
+
+def require_mask(mask: Tensor, shape: torch.Size) -> None:
+    """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key)."""
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"mask must be a boolean tensor, got {type(mask).__name__}")
+    if mask.dtype is not torch.bool:
+        raise TypeError(f"mask must be boolean, True where attention is allowed, got {mask.dtype}")
+    given = mask.shape
+    if given == shape:
+        return
+    # A mask may be smaller than the scores, never larger: it must not widen the result.
+    fits = len(given) <= len(shape) and all(
+        have == want or have == 1
+        for have, want in zip(given, shape[len(shape) - len(given) :], strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"mask {tuple(given)} does not broadcast to the scores' shape {tuple(shape)}, "
+            "(..., query, key)"
+        )
+
+
+# Token ids and their padding
 
 
 def require_tokens(name: str, tokens: Tensor, shape: str) -> None:
@@ -70,3 +196,51 @@ def require_no_hole(**masks: Tensor | None) -> None:
                 f"{name} must be True at the start of each row, at the real tokens, and False at "
                 "the padding behind them, but a row has True after False"
             )
+
+
+# What is measured
+
+
+def require_floats(name: str, tensor: Tensor, axes: tuple[str, ...]) -> None:
+    """Refuse what is not floating point, with these axes."""
+    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+        kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+    if tensor.dim() != len(axes):
+        raise ValueError(f"{name} must be ({', '.join(axes)}), got {tuple(tensor.shape)}")
+
+
+def require_counted(name: str, mask: Tensor, shape: Sequence[int], axes: str) -> None:
+    """Refuse a mask of what counts that is not boolean, or not of this shape."""
+    if not isinstance(mask, Tensor) or mask.dtype is not torch.bool:
+        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"{name} must be a boolean tensor, True at what counts, got {kind}")
+    if mask.shape != tuple(shape):
+        raise ValueError(f"{name} must be {axes} {tuple(shape)}, got {tuple(mask.shape)}")
+
+
+def require_sentences(**arguments: Sequence) -> None:
+    """Refuse sequences, given by their names, that do not have one entry a sentence each."""
+    sizes = {name: len(sentences) for name, sentences in arguments.items()}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{size} of {name}" for name, size in sizes.items())
+        raise ValueError(f"each sentence needs one of {', '.join(sizes)}, got {listed}")
+
+
+def require_several(name: str, given: Sequence, what: str = "sentences") -> None:
+    """Refuse a text where several are meant: its letters would count as them."""
+    if isinstance(given, str):
+        raise TypeError(f"{name} must be several {what}, got one str")
+
+
+def require_pairs(hypotheses: Sequence, references: Sequence) -> None:
+    """Refuse anything but one reference, or set of references, for each hypothesis."""
+    require_several("hypotheses", hypotheses)
+    require_several("references", references)
+    if len(hypotheses) != len(references):
+        raise ValueError(
+            "hypotheses and references disagree in their number of sentences: "
+            f"{len(hypotheses)} and {len(references)}"
+        )
+    if len(hypotheses) == 0:
+        raise ValueError("hypotheses must hold at least one sentence, got none")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attncourse.attention import AttentionLayer
-from attncourse.scores import require_pair
+from attncourse.checks import require_pair
 
 
 def log_kernel(

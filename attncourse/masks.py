@@ -10,28 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from attncourse.runtime import require_integer
-
-
-def require_mask(mask: Tensor, shape: torch.Size) -> None:
-    """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key)."""
-    if not isinstance(mask, Tensor):
-        raise TypeError(f"mask must be a boolean tensor, got {type(mask).__name__}")
-    if mask.dtype is not torch.bool:
-        raise TypeError(f"mask must be boolean, True where attention is allowed, got {mask.dtype}")
-    given = mask.shape
-    if given == shape:
-        return
-    # A mask may be smaller than the scores, never larger: it must not widen the result.
-    fits = len(given) <= len(shape) and all(
-        have == want or have == 1
-        for have, want in zip(given, shape[len(shape) - len(given) :], strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"mask {tuple(given)} does not broadcast to the scores' shape {tuple(shape)}, "
-            "(..., query, key)"
-        )
+from attncourse.checks import INTEGERS, require_integer, require_mask
 
 
 def masked_softmax(
@@ -102,7 +81,7 @@ def padding_mask(
         tensor([[ True, False, False],
                 [ True,  True,  True]])
     """
-    if not isinstance(lengths, Tensor) or lengths.dtype not in _INTEGERS:
+    if not isinstance(lengths, Tensor) or lengths.dtype not in INTEGERS:
         kind = lengths.dtype if isinstance(lengths, Tensor) else type(lengths).__name__
         raise TypeError(f"lengths must be a tensor of integers, got {kind}")
     if lengths.dim() != 1:
@@ -120,9 +99,6 @@ def padding_mask(
     if max_length is None:
         max_length = longest
     return torch.arange(max_length, device=lengths.device) < lengths[:, None]
-
-
-_INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
 
 def causal_mask(

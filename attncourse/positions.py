@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.runtime import require_integer
-from attncourse.scores import require_same_kind
+from attncourse.checks import require_integer, require_same_kind
 
 
 class SinusoidalPositions(nn.Module):

@@ -18,12 +18,12 @@ from attncourse.attention import AttentionLayer
 from attncourse.cells import Cells, FirstState, Readout, dropout_layer
 from attncourse.checks import (
     as_column,
+    require_integer,
     require_known,
     require_no_hole,
     require_padding_mask,
     require_tokens,
 )
-from attncourse.runtime import require_integer
 from attncourse.scores import AdditiveScore
 
 

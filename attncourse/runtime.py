@@ -10,21 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-
-def require_integer(name: str, value: object, least: int | None = None) -> None:
-    """Refuse, by its name, what is no integer or less than `least` (0 or 1)."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
-    if least is not None and value < least:
-        raise ValueError(
-            f"{name} must {'be positive' if least else 'not be negative'}, got {value}"
-        )
-
-
-def require_bool(name: str, value: object) -> None:
-    """Refuse, by its name, what is neither True nor False: "no" would count as True."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+from attncourse.checks import require_integer
 
 
 def device(name: torch.device | str | None = None) -> torch.device:

@@ -12,40 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.runtime import require_integer
-
-
-def require_pair(query: Tensor, key: Tensor) -> None:
-    """Refuse a query and a key that are not (..., length, width) with equal leading axes."""
-    for name, tensor in (("query", query), ("key", key)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-        if not tensor.is_floating_point():
-            raise TypeError(f"{name} must be floating point, got {tensor.dtype}")
-        if tensor.dim() < 2:
-            raise ValueError(
-                f"{name} must be (..., length, width), got shape {tuple(tensor.shape)}"
-            )
-    if query.shape[:-2] != key.shape[:-2]:
-        raise ValueError(
-            "query and key disagree in their leading axes: "
-            f"{tuple(query.shape)} and {tuple(key.shape)}"
-        )
-    require_same_kind("key", query, key)
-
-
-def require_same_kind(name: str, query: Tensor, other: Tensor, of: str = "query") -> None:
-    """Refuse a tensor of another dtype or device than that of the query, or of `of`."""
-    # Autocast brings the smaller dtypes together, but leaves float64 alone.
-    if query.dtype != other.dtype and not (
-        torch.is_autocast_enabled(query.device.type)
-        and query.is_floating_point()
-        and other.is_floating_point()
-        and torch.float64 not in (query.dtype, other.dtype)
-    ):
-        raise TypeError(f"{of} and {name} disagree in dtype: {query.dtype} and {other.dtype}")
-    if query.device != other.device:
-        raise ValueError(f"{of} and {name} disagree in device: {query.device} and {other.device}")
+from attncourse.checks import require_integer, require_pair, require_same_kind
 
 
 def _require_equal_width(query: Tensor, key: Tensor) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attncourse.checks import require_integer
 from attncourse.data.batches import pad
 from attncourse.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from attncourse.decoding import beam_search, greedy
 from attncourse.masks import padding_mask
-from attncourse.runtime import device_of, require_integer
+from attncourse.runtime import device_of
 
 
 class Translator:

@@ -19,10 +19,10 @@ from time import perf_counter
 import torch
 from transformer_step import flops
 
+from attncourse.checks import PRECISIONS
 from attncourse.data.batches import Batch
 from attncourse.recipes import environment, write_record
 from attncourse.training import adam, fit
-from attncourse.training.loss import PRECISIONS
 from attncourse.transformer import Transformer, TransformerConfig
 
 VOCABULARY, LENGTHS, PAPER = 37_000, (8, 60), 0.4

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from attncourse.scores import require_same_kind
+from attncourse.checks import require_same_kind
 
 
 class KeyValueCache:

@@ -10,8 +10,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.masks import causal_mask, masked_softmax, require_mask
-from attncourse.scores import ScaledDotProductScore, require_pair, require_same_kind
+from attncourse.checks import (
+    require_dropout,
+    require_mask,
+    require_pair,
+    require_same_kind,
+    require_value,
+)
+from attncourse.masks import causal_mask, masked_softmax
+from attncourse.scores import ScaledDotProductScore
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
@@ -160,14 +167,6 @@ def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
     require_dropout(dropout)
 
 
-def require_dropout(share: float) -> None:
-    """Refuse a share that is not in [0, 1)."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)):
-        raise TypeError(f"dropout must be a number, got {type(share).__name__}")
-    if not 0 <= share < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {share}")
-
-
 def _require_scale(scale: float, score: Score | None) -> None:
     if score is not None:
         raise ValueError(f"scale belongs to the scaled dot product, got scale={scale} and a score")
@@ -175,18 +174,3 @@ def _require_scale(scale: float, score: Score | None) -> None:
         raise TypeError(f"scale must be a number, got {type(scale).__name__}")
     if not math.isfinite(scale):
         raise ValueError(f"scale must be finite, got {scale}")
-
-
-def require_value(query: Tensor, key: Tensor, value: Tensor) -> None:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"value must be a tensor, got {type(value).__name__}")
-    if value.dim() < 2:
-        raise ValueError(f"value must be (..., length, width), got shape {tuple(value.shape)}")
-    if value.shape[:-2] != key.shape[:-2]:
-        raise ValueError(
-            "key and value disagree in their leading axes: "
-            f"{tuple(key.shape)} and {tuple(value.shape)}"
-        )
-    if value.shape[-2] != key.shape[-2]:
-        raise ValueError(f"key and value disagree in length: {key.shape[-2]} and {value.shape[-2]}")
-    require_same_kind("value", query, value)

@@ -8,10 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attncourse.attention.cache import KeyValueCache
-from attncourse.attention.functional import require_dropout
 from attncourse.attention.recording import AttentionLayer
-from attncourse.runtime import require_bool, require_integer
-from attncourse.scores import require_same_kind
+from attncourse.checks import require_bool, require_dropout, require_integer, require_same_kind
 
 
 class MultiHeadAttention(AttentionLayer):

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.attention.functional import attend, attention_weights, require_value
+from attncourse.attention.functional import attend, attention_weights
+from attncourse.checks import require_value
 
 
 class AttentionLayer(nn.Module):

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from attncourse.checks import require_tokens
-from attncourse.runtime import require_integer
+from attncourse.checks import require_integer, require_tokens
 
 
 class Decoded(NamedTuple):

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from attncourse.checks import require_integer
 from attncourse.decoding.state import Decoded, decoded, require_search, select, step
-from attncourse.runtime import evaluating, require_integer
+from attncourse.runtime import evaluating
 
 
 def greedy(

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.metrics.checks import require_floats, require_mask, require_sentences
+from attncourse.checks import require_counted, require_floats, require_sentences
 from attncourse.metrics.tallies import Tally
 
 Links = Collection[tuple[int, int]]  # of one sentence
@@ -66,10 +66,10 @@ def alignment_links(
         raise ValueError(f"weights must have at least one head, got {tuple(weights.shape)}")
     mean = weights.detach().to(torch.promote_types(weights.dtype, torch.float32)).mean(1).cpu()
     if target_mask is not None:
-        require_mask("target_mask", target_mask, (batch, target), "(batch, target)")
+        require_counted("target_mask", target_mask, (batch, target), "(batch, target)")
         mean = mean.masked_fill(~target_mask.cpu()[:, :, None], 0.0)
     if source_mask is not None:
-        require_mask("source_mask", source_mask, (batch, source), "(batch, source)")
+        require_counted("source_mask", source_mask, (batch, source), "(batch, source)")
         mean = mean.masked_fill(~source_mask.cpu()[:, None, :], 0.0)
     if not (mean.isfinite() & (mean >= 0)).all():
         raise ValueError("weights must be finite and not negative where the masks allow")

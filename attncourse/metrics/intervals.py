@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Real
 from torch import Tensor
 
+from attncourse.checks import require_integer
 from attncourse.metrics.translations import bleu_counts, bleu_from_counts
-from attncourse.runtime import require_integer
 
 
 class Interval(NamedTuple):

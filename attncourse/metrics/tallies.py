@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from attncourse.metrics.checks import INTEGERS, require_floats, require_mask, require_pairs
+from attncourse.checks import INTEGERS, require_counted, require_floats, require_pairs
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def perplexity(log_likelihood: float, tokens: int) -> float:
 def _real_tokens(logits: Tensor, labels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Give the logits (token, vocabulary) and labels (token,) of the real tokens."""
     require_floats("logits", logits, ("batch", "target", "vocabulary"))
-    require_mask("mask", mask, logits.shape[:2], "(batch, target)")
+    require_counted("mask", mask, logits.shape[:2], "(batch, target)")
     if not isinstance(labels, Tensor) or labels.dtype not in INTEGERS:
         kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
         raise TypeError(f"labels must be a tensor of integers, got {kind}")

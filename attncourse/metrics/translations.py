@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from attncourse.metrics.checks import require_pairs, require_several
+from attncourse.checks import require_pairs, require_several
 
 MOSES_LANGUAGES = ("en", "de", "fr")
 

@@ -15,10 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from attncourse.checks import require_integer, require_precision, require_smoothing
 from attncourse.recipes.models import MODELS
-from attncourse.runtime import require_integer
-from attncourse.training.loss import require_precision
-from attncourse.training.projected import require_smoothing
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
 from attncourse.transformer import TransformerConfig
 

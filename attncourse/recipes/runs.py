@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from attncourse.checks import require_integer
 from attncourse.data.batches import Batches
 from attncourse.data.files import write_atomically
 from attncourse.data.vocabulary import Vocabulary, load_vocabulary
 from attncourse.recipes import corpora, scores
 from attncourse.recipes.recipe import Recipe
-from attncourse.runtime import require_integer, seed_everything
+from attncourse.runtime import seed_everything
 from attncourse.training import (
     History,
     KeepWeights,

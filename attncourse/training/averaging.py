@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from attncourse.runtime import require_integer
+from attncourse.checks import require_integer
 from attncourse.training.checkpoints import load_checkpoint, save_checkpoint, state_and_ties
 from attncourse.training.history import History
 from attncourse.training.workers import Workers

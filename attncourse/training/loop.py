@@ -15,14 +15,12 @@ import torch
 from torch import nn
 
 from attncourse import runtime
+from attncourse.checks import require_integer, require_precision, require_smoothing
 from attncourse.data.batches import Batch
-from attncourse.runtime import require_integer
 from attncourse.training.checkpoints import checkpoint_file
 from attncourse.training.history import History
-from attncourse.training.loss import require_precision
 from attncourse.training.optimisers import adam
 from attncourse.training.progress import reporter
-from attncourse.training.projected import require_smoothing
 from attncourse.training.sharding import shard
 from attncourse.training.state import Training
 from attncourse.training.workers import Workers

@@ -12,13 +12,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from attncourse import runtime
+from attncourse.checks import PRECISIONS, require_precision, require_smoothing
 from attncourse.data.batches import Batch
 from attncourse.masks import padding_mask
-from attncourse.training.projected import projected_loss, require_smoothing
+from attncourse.training.projected import projected_loss
 from attncourse.training.sharding import sharded_part
-
-# What runs in how many bits; float32 means that nothing is lowered.
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 _LEFT_OUT = -(2**31)  # a label that cross_entropy skips; its own, -100, may be somebody's mistake
 
@@ -97,12 +95,6 @@ def _require_ids(labels: Tensor, mask: Tensor, vocabulary: int) -> None:
             f"labels must hold ids from 0 to {vocabulary - 1} where the mask is True, "
             f"got {wrong[0].item()}"
         )
-
-
-def require_precision(precision: str) -> None:
-    """Refuse what is none of the three precisions."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
 def real_tokens(batch: Batch) -> int:

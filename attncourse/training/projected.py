@@ -14,15 +14,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from attncourse.checks import require_smoothing
+
 # How many logits are held at once: on a CPU what its cache holds, on a GPU what keeps it busy.
 _HELD = {"cpu": 2**20}
 _HELD_ELSEWHERE = 2**26
-
-
-def require_smoothing(label_smoothing: float) -> None:
-    """Refuse what is no share."""
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
 
 
 def projected_loss(

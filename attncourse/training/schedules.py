@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attncourse.runtime import require_integer
+from attncourse.checks import require_integer
 
 
 def linear_schedule(steps: int, warmup: int = 0) -> Callable[[int], float]:

@@ -12,11 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attncourse.attention import KeyValueCache, MultiHeadAttention
-from attncourse.attention.functional import require_dropout
 from attncourse.attention.multi_head import projection
+from attncourse.checks import require_bool, require_dropout, require_integer, require_same_kind
 from attncourse.positions import RotaryPositions
-from attncourse.runtime import require_bool, require_integer
-from attncourse.scores import require_same_kind
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 

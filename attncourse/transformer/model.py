@@ -8,16 +8,17 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from attncourse.attention.functional import require_dropout
 from attncourse.checks import (
     as_column,
+    require_bool,
+    require_dropout,
+    require_integer,
     require_known,
     require_no_hole,
     require_padding_mask,
     require_tokens,
 )
 from attncourse.positions import LearnedPositions, SinusoidalPositions
-from attncourse.runtime import require_bool, require_integer
 from attncourse.transformer.config import TransformerConfig
 from attncourse.transformer.layers import DecoderCache
 from attncourse.transformer.stacks import Decoder, Encoder

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from attncourse.attention import KeyValueCache
 from attncourse.attention.recording import is_recorded
-from attncourse.runtime import require_integer
+from attncourse.checks import require_integer
 from attncourse.transformer.layers import DecoderCache, DecoderLayer, EncoderLayer
 
 
