@@ -104,12 +104,20 @@ def require_same_kind(name: str, query: Tensor, other: Tensor, of: str = "query"
         and torch.float64 not in (query.dtype, other.dtype)
     ):
         raise TypeError(f"{of} and {name} disagree in dtype: {query.dtype} and {other.dtype}")
+    require_same_device(name, query, other, of)
+
+
+def require_same_device(name: str, query: Tensor, other: Tensor, of: str = "query") -> None:
+    """Refuse a tensor on another device than that of the query, or of `of`."""
     if query.device != other.device:
         raise ValueError(f"{of} and {name} disagree in device: {query.device} and {other.device}")
 
 
-def require_mask(mask: Tensor, shape: torch.Size) -> None:
-    """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key)."""
+def require_mask(mask: Tensor, shape: Sequence[int], padding: str | None = None) -> None:
+    """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key).
+
+    `padding` says what to write where the mask is (batch, key).
+    """
     if not isinstance(mask, Tensor):
         raise TypeError(f"mask must be a boolean tensor, got {type(mask).__name__}")
     if mask.dtype is not torch.bool:
@@ -123,10 +131,14 @@ def require_mask(mask: Tensor, shape: torch.Size) -> None:
         for have, want in zip(given, shape[len(shape) - len(given) :], strict=True)
     )
     if not fits:
-        raise ValueError(
+        problem = (
             f"mask {tuple(given)} does not broadcast to the scores' shape {tuple(shape)}, "
             "(..., query, key)"
         )
+        if len(shape) > 2 and given == (shape[0], shape[-1]):
+            padding = padding or f"write mask[:, {'None, ' * (len(shape) - 2)}:]"
+            problem += f"; if it is a padding mask, (batch, key), {padding}"
+        raise ValueError(problem)
 
 
 # Token ids and their padding

@@ -191,7 +191,9 @@ def torch_heads(
             EMBED, HEADS, bias=bias, kdim=key_dim, vdim=value_dim, batch_first=True
         )
     )
-    ours = MultiHeadAttention(EMBED, HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim)
+    ours = MultiHeadAttention(
+        EMBED, num_heads=HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim
+    )
     copy_multi_head(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     key = query = numbers(BATCH, SOURCE, EMBED, dtype=dtype)
@@ -313,7 +315,7 @@ def d2l_heads(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
     blank = torch.zeros(1, 1, EMBED)
     theirs(blank, blank, blank, None)  # sets the widths of its lazy layers
     redrawn(theirs)
-    ours = MultiHeadAttention(EMBED, HEADS, bias=bias)
+    ours = MultiHeadAttention(EMBED, num_heads=HEADS, bias=bias)
     copy_d2l_heads(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     query = numbers(BATCH, TARGET, EMBED, dtype=dtype)
@@ -344,7 +346,7 @@ def d2l_block(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
     theirs(torch.zeros(1, 1, EMBED), None)
     redrawn(theirs)
     ours = EncoderLayer(EMBED, HEADS, FFN)
-    ours.attention = MultiHeadAttention(EMBED, HEADS, bias=bias)
+    ours.attention = MultiHeadAttention(EMBED, num_heads=HEADS, bias=bias)
     copy_d2l_block(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     x, mask = numbers(BATCH, SOURCE, EMBED, dtype=dtype), padding_mask(SOURCE_LENGTHS)

@@ -967,6 +967,19 @@ def test_a_query_or_key_of_the_wrong_kind_is_refused(own_errors, way, name):
         way(**good() | {name: torch.ones(11)})
 
 
+@EVERY_WAY
+@pytest.mark.parametrize("heads", [(), (3,), (3, 1)], ids=["3d", "4d", "5d"])
+def test_padding_in_place_of_pairs_is_refused_and_the_right_way_named(own_errors, way, heads):
+    # kind: a mask of other axes is taken in silence
+    query, key = torch.randn(2, *heads, 5, 11), torch.randn(2, *heads, 7, 11)
+    padding = padding_mask(torch.tensor([7, 3]))
+    right = f"mask[:, {'None, ' * len(heads)}None, :]"
+    for asked in (query, query[..., :1, :]):  # also where each sentence asks once
+        with refused(ValueError, "mask", "(2, 7)", "(batch, key)", right):
+            way(asked, key, key, padding)
+        way(asked, key, key, eval(right, {"mask": padding}))
+
+
 @WITH_VALUE
 def test_a_value_of_the_wrong_kind_is_refused(own_errors, way):
     with refused(TypeError, "value", "must be a tensor", "list"):

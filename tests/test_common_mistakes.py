@@ -392,7 +392,7 @@ def test_a_third_word_does_not_change_the_ratio_of_two_weights():
 
 
 def test_a_table_gives_a_word_one_vector_and_a_layer_several():
-    table, layer = nn.Embedding(7, 8), MultiHeadAttention(8, 1)
+    table, layer = nn.Embedding(7, 8), MultiHeadAttention(8, num_heads=1)
     static = table(tensor([[1, 2, 6], [3, 4, 6]]))
     for vectors, same in ((static, True), (layer(static), False)):
         cosine = F.cosine_similarity(vectors[0, 2], vectors[1, 2], dim=0)
@@ -400,7 +400,7 @@ def test_a_table_gives_a_word_one_vector_and_a_layer_several():
 
 
 def test_a_flop_counter_misses_what_the_fused_kernel_does():
-    layer, x = MultiHeadAttention(32, 1, bias=False), torch.randn(1, 12, 32)
+    layer, x = MultiHeadAttention(32, num_heads=1, bias=False), torch.randn(1, 12, 32)
 
     def counted():
         with FlopCounterMode(display=False) as counter:
@@ -440,7 +440,7 @@ def test_a_view_lets_a_word_hear_half_and_a_reshape_lets_it_hear_the_future():
 
 def test_more_heads_are_more_weights_and_no_more_parameters():
     for heads in (1, 2, 7, 14):
-        layer = MultiHeadAttention(14, heads, bias=False)
+        layer = MultiHeadAttention(14, num_heads=heads, bias=False)
         assert size(layer) == 784
         with record_attention(layer) as maps:
             layer(torch.randn(1, 5, 14))
@@ -458,7 +458,7 @@ def test_the_mean_of_a_look_left_and_a_look_right_reports_nothing():
 
 
 def test_a_padding_mask_read_as_pairs_hides_the_wrong_words():
-    layer, words = MultiHeadAttention(14, 2), torch.zeros(5, 5, 14)
+    layer, words = MultiHeadAttention(14, num_heads=2), torch.zeros(5, 5, 14)
     mask = padding_mask(tensor([5, 4, 3, 2, 1]))
     for given, share in ((mask, 0.2), (mask[:, None], 0)):
         with record_attention(layer) as maps:
@@ -470,7 +470,7 @@ def test_a_padding_mask_read_as_pairs_hides_the_wrong_words():
 
 
 def test_cross_attention_has_heads_too():
-    ours = MultiHeadAttention(14, 2, key_dim=11, value_dim=5, bias=False)
+    ours = MultiHeadAttention(14, num_heads=2, key_dim=11, value_dim=5, bias=False)
     theirs = nn.MultiheadAttention(14, 2, kdim=11, vdim=5, bias=False, batch_first=True)
     copy_multi_head(ours, theirs)
     inputs = torch.randn(3, 4, 14), torch.randn(3, 7, 11), torch.randn(3, 7, 5)
@@ -523,7 +523,7 @@ def test_half_precision_knows_about_half_of_a_thousand_positions():
 
 def test_the_network_never_sees_two_words_at_once():
     x, changed = last_word_changed()
-    for part, moving in ((MultiHeadAttention(4, 2), 5), (FeedForward(4, 16), 1)):
+    for part, moving in ((MultiHeadAttention(4, num_heads=2), 5), (FeedForward(4, 16), 1)):
         moved = (part(changed) - part(x)).abs().amax((0, 2)) > 0
         assert moved.sum() == moving
 
@@ -586,7 +586,7 @@ def test_a_residual_cut_by_its_norm_forgets_what_went_in():
 
 
 def test_without_the_causal_mask_the_last_word_moves_the_earlier_ones():
-    layer, (x, changed) = MultiHeadAttention(4, 2), last_word_changed()
+    layer, (x, changed) = MultiHeadAttention(4, num_heads=2), last_word_changed()
     for causal in (True, False):
         moved = (layer(changed, causal=causal) - layer(x, causal=causal))[:, :4].abs().amax(-1)
         assert (moved == 0).all() if causal else (moved > 0.001).all()

@@ -56,7 +56,7 @@ def tokens(length: int = QUERIES, width: int = EMBED, batch: int = BATCH) -> tor
 
 def identity_layer(num_heads: int) -> MultiHeadAttention:
     """Two features wide; queries are zero, values and outputs pass as they are."""
-    layer = MultiHeadAttention(2, num_heads)
+    layer = MultiHeadAttention(2, num_heads=num_heads)
     with torch.no_grad():
         layer.query_projection.weight.zero_()
         layer.value_projection.weight.copy_(torch.eye(2))
@@ -88,7 +88,7 @@ def test_each_head_looks_with_its_own_features():
 
 
 def test_a_fresh_layer_has_no_bias_yet_and_glorots_weights():
-    layer = MultiHeadAttention(EMBED, HEADS, key_dim=KEY_DIM, value_dim=VALUE_DIM)
+    layer = MultiHeadAttention(EMBED, num_heads=HEADS, key_dim=KEY_DIM, value_dim=VALUE_DIM)
     widths = {"query": EMBED, "key": KEY_DIM, "value": VALUE_DIM, "output": EMBED}
     for name, width in widths.items():
         projection = getattr(layer, f"{name}_projection")
@@ -196,6 +196,78 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(lambda x: layer(x, mask=mask, causal=True), x)
 
 
+# Padding, which has an argument of its own (kind: a mask of other axes is taken in silence)
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("causal", [False, True], ids=["", "causal"])
+@pytest.mark.parametrize("shape", [None, (QUERIES, KEYS), (BATCH, QUERIES, KEYS), "heads"], ids=str)
+def test_a_pair_must_be_allowed_by_every_mask(kind, shape, causal):
+    layer, query, memory = layer_of(**KINDS[kind]), tokens(), tokens(KEYS)
+    if shape == "heads":
+        shape = BATCH, layer.num_heads, QUERIES, KEYS
+    padding = padding_mask(torch.tensor([KEYS, 3]))
+    mask = None if shape is None else some_mask(*shape)
+    output = layer(query, memory, mask=mask, padding_mask=padding, causal=causal)
+    pairs = padding[:, None]
+    if mask is not None:
+        pairs = mask & (pairs[:, None] if mask.dim() == 4 else pairs)
+    wanted = heads_one_by_one(layer, query, memory, memory, pairs, causal)
+    torch.testing.assert_close(output, wanted, **CLOSE)
+
+
+def test_where_all_lengths_are_equal_a_mask_is_of_pairs_and_a_padding_mask_of_tokens():
+    layer, x = layer_of(), tokens(5, batch=5)
+    mask = padding_mask(torch.tensor([5, 4, 3, 2, 1]))
+    pairs, padding = heads_one_by_one(layer, x, x, x, mask), layer(x, mask=mask[:, None])
+    torch.testing.assert_close(layer(x, mask=mask), pairs, **CLOSE)
+    torch.testing.assert_close(layer(x, padding_mask=mask), padding, **CLOSE)
+    assert (pairs - padding).abs().max() > 0.1
+
+
+def test_padding_counts_what_is_in_a_cache():
+    layer, x, cache = layer_of(), tokens(7), KeyValueCache()
+    padding = padding_mask(torch.tensor([7, 3]))
+    whole = layer(x, padding_mask=padding, causal=True)
+    first = layer(x[:, :4], padding_mask=padding[:, :4], causal=True, cache=cache)
+    with refused(ValueError, "padding_mask", "(batch, key)", "(2, 7)", "(2, 3)"):
+        layer(x[:, 4:], padding_mask=padding[:, 4:], causal=True, cache=cache)
+    second = layer(x[:, 4:], padding_mask=padding, causal=True, cache=cache)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole, **CLOSE)
+    complete, query = layer.project_memory(x), tokens()
+    output = layer(query, padding_mask=padding, cache=complete)
+    torch.testing.assert_close(output, layer(query, x, padding_mask=padding), **CLOSE)
+
+
+def test_padding_in_place_of_pairs_is_refused_and_the_right_way_named(own_errors):
+    layer, query, memory = layer_of(), tokens(), tokens(KEYS)
+    padding = padding_mask(torch.tensor([KEYS, 3]))
+    for words in (query, query[:, :1]):  # also where each sentence asks once
+        with refused(ValueError, "mask", "(2, 7)", "(batch, key)", "padding_mask"):
+            layer(words, memory, mask=padding)
+
+
+def test_padding_masks_that_do_not_fit_are_refused(own_errors):
+    layer, query, memory = layer_of(), tokens(), tokens(KEYS)
+    with refused(TypeError, "padding_mask", "boolean", "int64"):
+        layer(query, memory, padding_mask=torch.ones(BATCH, KEYS, dtype=torch.int64))
+    with refused(TypeError, "padding_mask", "boolean", "list"):
+        layer(query, memory, padding_mask=[[True] * KEYS] * BATCH)
+    for shape in ((QUERIES, KEYS), (BATCH, QUERIES), (BATCH, 1, KEYS), (1, KEYS)):
+        with refused(ValueError, "padding_mask", "(batch, key)", "(2, 7)", str(shape)):
+            layer(query, memory, padding_mask=torch.ones(shape, dtype=torch.bool))
+    with refused(ValueError, "padding_mask", "device", "cpu and meta"):
+        layer(query, memory, padding_mask=torch.ones(BATCH, KEYS, dtype=torch.bool, device="meta"))
+
+
+def test_without_masks_the_causal_flag_travels(monkeypatch):
+    seen = []
+    layer = layer_of()
+    monkeypatch.setattr(layer, "attend", lambda q, k, v, mask, **o: seen.append((mask, o)) or q)
+    layer(tokens(), causal=True)
+    assert seen == [(None, {"causal": True, "dropout": 0.0})]
+
+
 # nn.MultiheadAttention, whose masks are True at what is ignored
 
 
@@ -205,7 +277,9 @@ def torch_pair(bias: bool = True, key_dim: int | None = None, value_dim: int | N
             EMBED, HEADS, bias=bias, kdim=key_dim, vdim=value_dim, batch_first=True
         )
     )
-    ours = MultiHeadAttention(EMBED, HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim)
+    ours = MultiHeadAttention(
+        EMBED, num_heads=HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim
+    )
     copy_multi_head(ours.double(), theirs)
     return ours.eval(), theirs
 
@@ -417,7 +491,7 @@ def test_gradients_flow_through_a_cache():
 def test_what_is_projected_once_serves_many_calls():
     layer = layer_of(key_dim=KEY_DIM, value_dim=VALUE_DIM)
     key, value, mask = tokens(KEYS, KEY_DIM), tokens(KEYS, VALUE_DIM), some_mask(BATCH, 1, KEYS)
-    cache = layer.project(key, value)
+    cache = layer.project_memory(key, value)
     assert cache.complete
     assert len(cache) == KEYS
     for _ in range(2):
@@ -429,7 +503,7 @@ def test_what_is_projected_once_serves_many_calls():
 
 def test_projected_keys_are_the_values_by_default():
     layer, query, memory = layer_of(), tokens(), tokens(KEYS)
-    output = layer(query, cache=layer.project(memory))
+    output = layer(query, cache=layer.project_memory(memory))
     torch.testing.assert_close(output, layer(query, memory), **CLOSE)
 
 
@@ -442,7 +516,7 @@ def test_a_copy_goes_on_by_itself():
     layer(x[:, 4:5], cache=cache)
     assert torch.equal(other.key[:, :, :3], cache.key[:, :, :3])
     assert not torch.equal(other.key[:, :, 3], cache.key[:, :, 3])
-    complete = layer.project(x).copy()
+    complete = layer.project_memory(x).copy()
     assert complete.complete
     assert not cache.copy().complete
 
@@ -466,7 +540,7 @@ def test_selected_rows_go_on_in_their_order():
     output = layer(x[rows, 3:], causal=True, cache=chosen)
     torch.testing.assert_close(output, layer(x[rows], causal=True)[:, 3:], **CLOSE)
     assert cache.key.shape[:3] == (3, HEADS, 3)
-    assert layer.project(x).select(rows).complete
+    assert layer.project_memory(x).select(rows).complete
     assert len(KeyValueCache().select(rows)) == 0
 
 
@@ -475,7 +549,7 @@ def test_a_cache_shows_what_it_holds():
     assert (len(cache), repr(cache)) == (0, "KeyValueCache(empty)")
     layer(tokens(), cache=cache)
     assert repr(cache) == "KeyValueCache(key (2, 3, 5, 11))"
-    assert repr(layer.project(tokens(KEYS))) == "KeyValueCache(key (2, 3, 7, 11), complete)"
+    assert repr(layer.project_memory(tokens(KEYS))) == "KeyValueCache(key (2, 3, 7, 11), complete)"
 
 
 # Rotary positions in a layer
@@ -552,7 +626,7 @@ def test_calls_with_a_cache_are_one_map():
 def test_a_layer_is_copied_and_saved_with_its_weights():
     layer, x = layer_of(), tokens()
     assert torch.equal(copy.deepcopy(layer)(x), layer(x))
-    other = MultiHeadAttention(EMBED, HEADS).double()
+    other = MultiHeadAttention(EMBED, num_heads=HEADS).double()
     other.load_state_dict(layer.state_dict())
     assert torch.equal(other(x), layer(x))
     assert set(rotary_layer().state_dict()) == set(layer.state_dict())  # positions hold nothing
@@ -674,7 +748,7 @@ def test_a_value_without_a_key_is_refused(own_errors):
 def test_a_value_beside_a_complete_cache_is_refused(own_errors):
     layer, x = layer_of(), tokens()
     with refused(TypeError, "value", "without a key"):
-        layer(x, value=tokens(KEYS), cache=layer.project(x))
+        layer(x, value=tokens(KEYS), cache=layer.project_memory(x))
 
 
 def test_a_call_that_is_refused_leaves_the_cache_as_it_was(own_errors):
@@ -699,18 +773,30 @@ def test_masks_that_do_not_fit_are_refused(own_errors):
         layer(query, memory, mask=torch.zeros(QUERIES, KEYS, dtype=torch.float64))
     with refused(TypeError, "mask", "boolean", "int64"):
         layer(query, memory, mask=torch.ones(QUERIES, KEYS, dtype=torch.int64))
-    for shape in ((BATCH, KEYS), (KEYS, QUERIES), (3, QUERIES, KEYS), (BATCH, 2, QUERIES, KEYS)):
-        with refused(ValueError, "mask", "does not broadcast", "(2, 3, 5, 7)"):
+    four = "(2, 3, 5, 7)"  # (batch, heads, query, key)
+    for shape, wanted in {
+        (KEYS, QUERIES): four,
+        (3, QUERIES, KEYS): "(2, 5, 7)",
+        (BATCH, 2, QUERIES, KEYS): four,
+    }.items():
+        with refused(ValueError, "mask", str(shape), "does not broadcast", wanted):
             layer(query, memory, mask=torch.ones(shape, dtype=torch.bool))
+    with refused(ValueError, "mask", "device", "cpu and meta"):
+        layer(query, memory, mask=torch.ones(QUERIES, KEYS, dtype=torch.bool, device="meta"))
 
 
 def test_rotary_positions_are_for_self_attention(own_errors):
     layer, x = rotary_layer(), tokens(width=12)
-    assert torch.equal(layer(x, x), layer(x))
+    for key in (x, x.clone()):  # the same object or an equal one: a given key is refused
+        with refused(ValueError, "rotary", "self-attention", "key"):
+            layer(x, key)
+    complete = KeyValueCache()
+    layer(x, cache=complete)
+    complete.complete = True
+    with refused(ValueError, "rotary", "self-attention", "complete cache"):
+        layer(x, cache=complete)
     with refused(ValueError, "rotary", "self-attention", "key"):
-        layer(x, x.clone())
-    with refused(ValueError, "rotary", "self-attention", "key"):
-        layer.project(x)
+        layer.project_memory(x)
 
 
 def test_a_cache_that_does_not_fit_is_refused(own_errors):
@@ -719,13 +805,13 @@ def test_a_cache_that_does_not_fit_is_refused(own_errors):
     with refused(ValueError, "cache", "another layer", "(2, 3, 5, 11)"):
         layer_of()(x, cache=cache)
     with refused(ValueError, "cache", "another layer"):
-        layer_of()(x, cache=layer.project(x))
+        layer_of()(x, cache=layer.project_memory(x))
     with refused(ValueError, "cache", "(2, 3, 5, 11)", "(1, 3, 5, 11)"):
         layer(x[:1], cache=cache)
     with refused(ValueError, "cache is complete", "5 keys", "give no key"):
-        layer(x, x, cache=layer.project(x))
+        layer(x, x, cache=layer.project_memory(x))
     with refused(ValueError, "query and key", "batch", "1 and 2"):
-        layer(x[:1], cache=layer.project(x))
+        layer(x[:1], cache=layer.project_memory(x))
     assert len(cache) == QUERIES
     layer.float()
     with refused(TypeError, "cache", "dtype", "float64 and torch.float32"):

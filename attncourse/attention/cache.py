@@ -15,7 +15,7 @@ class KeyValueCache:
     """The keys and values that one layer has projected so far (chapters 10 and 12).
 
     A decoder that writes word by word would project all earlier words again at every step. With a
-    cache, a layer appends what is new and attends to everything in it. `MultiHeadAttention.project`
+    cache, a layer appends what is new and attends to everything in it. A layer's `project_memory`
     gives a cache that is complete: nothing is appended any more, as when all that is looked at is a
     sentence read before.
 
@@ -62,9 +62,9 @@ class KeyValueCache:
             ValueError: if the cache is another layer's or complete, or the shapes or devices
                 disagree.
         """
-        self.hold(layer, *self.joined(layer, key, value))
+        self.commit(layer, *self.reserve(layer, key, value))
 
-    def joined(self, layer: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def reserve(self, layer: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Give all keys and values as `append` would leave them, and leave the cache as it is."""
         self.require_owner(layer)
         if self.complete:
@@ -93,9 +93,14 @@ class KeyValueCache:
             key, value = self._room.append(key, value)
         return key, value
 
-    def hold(self, layer: Any, key: Tensor, value: Tensor) -> None:
-        """Hold what `joined` gave the same layer."""
+    def commit(self, layer: Any, key: Tensor, value: Tensor) -> None:
+        """Hold from now on what `reserve` gave."""
         self.key, self.value, self._layer = key, value, layer
+
+    def read(self, layer: Any) -> tuple[Tensor, Tensor]:
+        """Give all keys and values to the layer whose they are."""
+        self.require_owner(layer)
+        return self.key, self.value
 
     def require_owner(self, layer: Any) -> None:
         """Refuse a layer that is not the one whose keys and values these are."""

@@ -14,6 +14,7 @@ from attncourse.checks import (
     require_dropout,
     require_mask,
     require_pair,
+    require_same_device,
     require_same_kind,
     require_value,
 )
@@ -45,8 +46,9 @@ def attend(
         query: (..., query, width).
         key: (..., key, width); the score says which widths it admits.
         value: (..., key, value_width).
-        mask: boolean, broadcastable to (..., query, key); True where attention is allowed. A
-            padding mask (batch, key) enters as `mask[:, None, :]`.
+        mask: boolean, broadcastable to (..., query, key); True where attention is allowed. One
+            with two axes is (query, key); a padding mask (batch, key) enters as `mask[:, None, :]`,
+            with heads as `mask[:, None, None, :]`.
         causal: also hide each query's future; the ends of queries and keys are aligned.
         score: maps (query, key) to (..., query, key); by default the scaled dot product.
         scale: factor of the default score, by default `1 / sqrt(width)`.
@@ -157,8 +159,7 @@ def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
         )
     if mask is not None:
         require_mask(mask, torch.Size((*query.shape[:-1], key.shape[-2])))
-        if mask.device != query.device:
-            raise ValueError(f"query and mask disagree in device: {query.device} and {mask.device}")
+        require_same_device("mask", query, mask)
     if not isinstance(causal, bool):
         kind = type(causal).__name__
         raise TypeError(f"causal must be True or False, got {kind}; a mask goes to mask=")

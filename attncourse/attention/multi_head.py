@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 from attncourse.attention.cache import KeyValueCache
 from attncourse.attention.recording import AttentionLayer
-from attncourse.checks import require_bool, require_dropout, require_integer, require_same_kind
+from attncourse.checks import (
+    require_bool,
+    require_counted,
+    require_dropout,
+    require_integer,
+    require_mask,
+    require_same_device,
+    require_same_kind,
+)
 
 
 class MultiHeadAttention(AttentionLayer):
@@ -28,15 +36,16 @@ class MultiHeadAttention(AttentionLayer):
         dropout: share of the weights that is dropped in training.
         num_kv_heads: number of heads of key and value, a divisor of `num_heads`, each shared by as
             many query heads; by default `num_heads`.
-        key_dim, value_dim: widths of key and value; by default `embed_dim`.
+        key_dim, value_dim: widths of key and value; by default `embed_dim`. Self-attention is
+            impossible with another key width.
         rotary: turns queries and keys by their positions, `attncourse.positions.RotaryPositions`;
             for self-attention.
 
     Raises:
         TypeError: if a size is not an integer; on a call, if a tensor has another dtype than the
-            weights.
-        ValueError: if the sizes do not fit; on a call, if shapes disagree, `rotary` meets a key
-            that is not the query, or the cache is another layer's or batch's.
+            weights, or a mask is not boolean.
+        ValueError: if the sizes do not fit; on a call, if shapes disagree, a layer with `rotary`
+            is given a key, or the cache is another layer's or batch's.
 
     Source: Vaswani et al. 2017, section 3.2.2, where the projections have no bias, and d_k = d_v =
     `embed_dim / num_heads`. Fewer key heads: Shazeer 2019 (one), Ainslie et al. 2023 (some).
@@ -51,8 +60,8 @@ class MultiHeadAttention(AttentionLayer):
     def __init__(
         self,
         embed_dim: int,
-        num_heads: int,
         *,
+        num_heads: int,
         bias: bool = True,
         dropout: float = 0.0,
         num_kv_heads: int | None = None,
@@ -61,20 +70,16 @@ class MultiHeadAttention(AttentionLayer):
         rotary: nn.Module | None = None,
     ):
         super().__init__()
-        key_dim = embed_dim if key_dim is None else key_dim
-        value_dim = embed_dim if value_dim is None else value_dim
-        num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
-        for name, size in {
-            "embed_dim": embed_dim,
-            "num_heads": num_heads,
-            "num_kv_heads": num_kv_heads,
-            "key_dim": key_dim,
-            "value_dim": value_dim,
-        }.items():
-            require_integer(name, size, least=1)
+        self.embed_dim = embed_dim
+        self.key_dim = embed_dim if key_dim is None else key_dim
+        self.value_dim = embed_dim if value_dim is None else value_dim
+        self.num_heads = num_heads
+        self.num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        for name in ("embed_dim", "num_heads", "num_kv_heads", "key_dim", "value_dim"):
+            require_integer(name, getattr(self, name), least=1)
         if embed_dim % num_heads:
             raise ValueError(f"num_heads must divide embed_dim, got {num_heads} and {embed_dim}")
-        if num_heads % num_kv_heads:
+        if num_heads % self.num_kv_heads:
             raise ValueError(
                 f"num_kv_heads must divide num_heads, got {num_kv_heads} and {num_heads}"
             )
@@ -85,17 +90,14 @@ class MultiHeadAttention(AttentionLayer):
                 "rotary must be a module, such as RotaryPositions(head_dim), "
                 f"got {type(rotary).__name__}"
             )
-        self.embed_dim = embed_dim
-        self.num_heads = num_heads
-        self.num_kv_heads = num_kv_heads
         self.head_dim = embed_dim // num_heads
         self.dropout = dropout
         self.rotary = rotary
-        kv_dim = num_kv_heads * self.head_dim
-        self.query_projection = projection(embed_dim, embed_dim, bias)
-        self.key_projection = projection(key_dim, kv_dim, bias)
-        self.value_projection = projection(value_dim, kv_dim, bias)
-        self.output_projection = projection(embed_dim, embed_dim, bias)
+        kv_dim = self.num_kv_heads * self.head_dim
+        self.query_projection = glorot_linear(embed_dim, embed_dim, bias)
+        self.key_projection = glorot_linear(self.key_dim, kv_dim, bias)
+        self.value_projection = glorot_linear(self.value_dim, kv_dim, bias)
+        self.output_projection = glorot_linear(embed_dim, embed_dim, bias)
 
     def forward(
         self,
@@ -104,59 +106,48 @@ class MultiHeadAttention(AttentionLayer):
         value: Float[Tensor, "batch key value_dim"] | None = None,
         mask: Bool[Tensor, "..."] | None = None,
         *,
+        padding_mask: Bool[Tensor, "batch key"] | None = None,
         causal: bool = False,
         cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "batch query embed_dim"]:
         """Attend.
 
+        Masks are True where attention is allowed; a pair must be allowed by all that are given.
+        In their shapes, key counts what a cache holds as well.
+
         Args:
             query: (batch, query, embed_dim).
             key: (batch, key, key_dim); by default the query: self-attention.
             value: (batch, key, value_dim); by default the key.
-            mask: True where attention is allowed: (query, key), (batch, query, key) or (batch,
-                heads, query, key), where an axis may be 1. A padding mask (batch, key) enters as
-                `mask[:, None]`. With a cache, key counts what is in it as well.
+            mask: (query, key), (batch, query, key) or (batch, heads, query, key), where an axis
+                may be 1.
+            padding_mask: (batch, key), True at real tokens, as the function `padding_mask` gives.
             causal: also hide each query's future; the last query stands at the last key.
             cache: gets the new keys and values, and gives those of earlier calls. A complete one,
-                see `project`, gives all there are.
+                see `project_memory`, gives all there are.
 
         Returns:
             (batch, query, embed_dim).
         """
-        self._require("query", query, self.query_projection)
-        if cache is not None and not isinstance(cache, KeyValueCache):
-            raise TypeError(f"cache must be a KeyValueCache, got {type(cache).__name__}")
-        past = len(cache) if cache is not None and not cache.complete else 0
-        grows = False
-        if cache is not None and cache.complete and key is None and value is None:
-            cache.require_owner(self)
-            key, value = cache.key, cache.value
-        else:
-            key, value = self._key_and_value(query, key, value, past)
-            if cache is not None:
-                key, value = cache.joined(self, key, value)
-                grows = True
-        if len(query) != len(key):
-            raise ValueError(f"query and key disagree in batch: {len(query)} and {len(key)}")
-        if isinstance(mask, Tensor) and mask.dim() == 3:
-            mask = mask[:, None]  # the same for all heads
-        query = self._heads(self.query_projection(query))
+        self._require_inputs(query, key, value, cache)
+        # Of q, k and v each is (batch, heads, length, head_dim).
+        q = self._split_heads(self.query_projection(query))
         if self.rotary is not None:
-            query = self.rotary(query, past)
+            q = self.rotary(q, 0 if cache is None else len(cache))
+        k, v = self._keys_and_values(query if key is None else key, value, cache)
         attended = self.attend(
-            query,
-            self._shared(key),
-            self._shared(value),
-            mask,
+            q,
+            self._repeat_kv_heads(k),
+            self._repeat_kv_heads(v),
+            self._join_masks(mask, padding_mask, q, k),  # (batch, heads, query, key)
             causal=causal,
             dropout=self.dropout if self.training else 0.0,
-        )
-        if grows:  # only now: a call that is refused leaves the cache as it was
-            cache.hold(self, key, value)
-        # (batch, heads, query, head_dim) -> (batch, query, heads * head_dim)
+        )  # (batch, heads, query, head_dim)
+        if cache is not None:  # only now: a call that is refused leaves the cache as it was
+            cache.commit(self, k, v)
         return self.output_projection(attended.transpose(1, 2).flatten(2))
 
-    def project(
+    def project_memory(
         self,
         key: Float[Tensor, "batch key key_dim"],
         value: Float[Tensor, "batch key value_dim"] | None = None,
@@ -166,62 +157,100 @@ class MultiHeadAttention(AttentionLayer):
         Returns:
             A complete cache: the layer attends to what is in it, and appends nothing.
         """
+        self._require_no_rotary()
+        self._require_key_and_value(key, value)
         cache = KeyValueCache()
-        cache.append(self, *self._key_and_value(None, key, value, 0))
+        cache.append(self, *self._project(key, value))
         cache.complete = True
         return cache
 
-    def _key_and_value(
-        self, query: Tensor | None, key: Tensor | None, value: Tensor | None, past: int
+    def _keys_and_values(
+        self, key: Tensor, value: Tensor | None, cache: KeyValueCache | None
     ) -> tuple[Tensor, Tensor]:
-        """Give both, (batch, kv_heads, key, head_dim)."""
-        if self.rotary is not None and key is not None and key is not query:
+        """Give all that are attended to, (batch, kv_heads, key, head_dim): old ones and new."""
+        if cache is None:
+            return self._project(key, value)
+        if cache.complete:
+            return cache.read(self)
+        return cache.reserve(self, *self._project(key, value, past=len(cache)))
+
+    def _project(self, key: Tensor, value: Tensor | None, past: int = 0) -> tuple[Tensor, Tensor]:
+        """Give key and value as (batch, kv_heads, length, head_dim)."""
+        k = self._split_heads(self.key_projection(key))
+        v = self._split_heads(self.value_projection(key if value is None else value))
+        return (k if self.rotary is None else self.rotary(k, past)), v
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        """(batch, length, heads * head_dim) -> (batch, heads, length, head_dim)."""
+        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+
+    def _repeat_kv_heads(self, x: Tensor) -> Tensor:
+        """Repeat each head of key or value for the query heads that share it."""
+        group = self.num_heads // self.num_kv_heads
+        return x if group == 1 else x.repeat_interleave(group, 1)
+
+    def _join_masks(
+        self, mask: Tensor | None, padding_mask: Tensor | None, q: Tensor, k: Tensor
+    ) -> Tensor | None:
+        """Give one mask that broadcasts to (batch, heads, query, key), or None."""
+        (batch, heads, queries), keys = q.shape[:3], k.shape[2]
+        if len(k) != batch:
+            raise ValueError(f"query and key disagree in batch: {batch} and {len(k)}")
+        if mask is not None:
+            each_head = not isinstance(mask, Tensor) or mask.dim() != 3
+            shape = (batch, heads, queries, keys) if each_head else (batch, queries, keys)
+            require_mask(mask, shape, padding="give it as padding_mask")
+            require_same_device("mask", q, mask)
+            mask = mask if each_head else mask[:, None]
+        if padding_mask is None:
+            return mask
+        require_counted("padding_mask", padding_mask, (batch, keys), "(batch, key)")
+        require_same_device("padding_mask", q, padding_mask)
+        padding_mask = padding_mask[:, None, None]
+        return padding_mask if mask is None else mask & padding_mask
+
+    def _require_inputs(
+        self, query: Any, key: Any, value: Any, cache: KeyValueCache | None
+    ) -> None:
+        if cache is not None and not isinstance(cache, KeyValueCache):
+            raise TypeError(f"cache must be a KeyValueCache, got {type(cache).__name__}")
+        _require_projectable("query", query, self.embed_dim, self.query_projection)
+        complete = cache is not None and cache.complete
+        if key is None and value is not None:
+            raise TypeError("value came without a key: give both, or neither")
+        if key is not None and complete:
             raise ValueError(
-                "rotary is for self-attention: a key that is not the query counts other positions"
+                f"cache is complete, its {len(cache)} keys were projected before: give no key to a "
+                "layer that is called with it"
             )
-        if key is None:
-            if value is not None:
-                raise TypeError("value came without a key: give both, or neither")
-            key = query
+        if key is not None or complete:
+            self._require_no_rotary()
+        if not complete:
+            self._require_key_and_value(query if key is None else key, value)
+
+    def _require_no_rotary(self) -> None:
+        if self.rotary is not None:
+            raise ValueError(
+                "rotary is for self-attention, where query and key count the same positions: give "
+                "no key and no complete cache"
+            )
+
+    def _require_key_and_value(self, key: Any, value: Any) -> None:
         value = key if value is None else value
-        self._require("key", key, self.key_projection)
-        self._require("value", value, self.value_projection)
+        _require_projectable("key", key, self.key_dim, self.key_projection)
+        _require_projectable("value", value, self.value_dim, self.value_projection)
         if key.shape[:2] != value.shape[:2]:
             raise ValueError(
                 "key and value disagree in (batch, length): "
                 f"{tuple(key.shape[:2])} and {tuple(value.shape[:2])}"
             )
-        key = self._heads(self.key_projection(key))
-        if self.rotary is not None:
-            key = self.rotary(key, past)
-        return key, self._heads(self.value_projection(value))
-
-    def _heads(self, projected: Tensor) -> Tensor:
-        """(batch, length, heads * head_dim) -> (batch, heads, length, head_dim)."""
-        return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-
-    def _shared(self, tensor: Tensor) -> Tensor:
-        """Repeat each head of key or value for the query heads that share it."""
-        group = self.num_heads // self.num_kv_heads
-        return tensor if group == 1 else tensor.repeat_interleave(group, 1)
-
-    @staticmethod
-    def _require(name: str, tensor: Any, reader: nn.Linear) -> None:
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-        if tensor.dim() != 3 or tensor.shape[-1] != reader.in_features:
-            raise ValueError(
-                f"{name} must be (batch, length, {reader.in_features}), "
-                f"got shape {tuple(tensor.shape)}"
-            )
-        require_same_kind(name, reader.weight, tensor, of="the layer's weights")
 
     def extra_repr(self) -> str:
         shared = "" if self.num_kv_heads == self.num_heads else f", kv {self.num_kv_heads}"
         return f"heads={self.num_heads}{shared}, head_dim={self.head_dim}"
 
 
-def projection(width: int, new_width: int, bias: bool) -> nn.Linear:
+def glorot_linear(width: int, new_width: int, bias: bool) -> nn.Linear:
     """Make a linear layer whose output is about as large as its input, whichever is wider.
 
     Glorot and Bengio's initialisation, as in the authors' own code; a bias begins at zero.
@@ -231,3 +260,15 @@ def projection(width: int, new_width: int, bias: bool) -> nn.Linear:
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def _require_projectable(name: str, tensor: Any, width: int, projection: nn.Module) -> None:
+    """Refuse what is not (batch, length, width), of the projection's dtype and device."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+    if tensor.dim() != 3 or tensor.shape[-1] != width:
+        raise ValueError(
+            f"{name} must be (batch, length, {width}), got shape {tuple(tensor.shape)}"
+        )
+    if type(projection) is nn.Linear:  # what stands in its place may have weights of another dtype
+        require_same_kind(name, projection.weight, tensor, of="the layer's weights")

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attncourse.attention import KeyValueCache, MultiHeadAttention
-from attncourse.attention.multi_head import projection
+from attncourse.attention.multi_head import glorot_linear
 from attncourse.checks import require_bool, require_dropout, require_integer, require_same_kind
 from attncourse.positions import RotaryPositions
 
@@ -54,8 +54,8 @@ class FeedForward(nn.Module):
                 f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
             )
         self.activation = activation
-        self.expand = projection(embed_dim, ffn_dim, bias)
-        self.contract = projection(ffn_dim, embed_dim, bias)
+        self.expand = glorot_linear(embed_dim, ffn_dim, bias)
+        self.contract = glorot_linear(ffn_dim, embed_dim, bias)
 
     def forward(self, x: Float[Tensor, "*batch embed_dim"]) -> Float[Tensor, "*batch embed_dim"]:
         """Apply it to each (..., embed_dim)."""
@@ -246,7 +246,7 @@ class DecoderLayer(nn.Module):
         self.self_attention_residual = Residual(embed_dim, **add)
         self.cross_attention = MultiHeadAttention(
             embed_dim,
-            num_heads,
+            num_heads=num_heads,
             bias=bias,
             num_kv_heads=num_kv_heads,
             key_dim=memory_dim,
@@ -258,7 +258,7 @@ class DecoderLayer(nn.Module):
 
     def start(self, memory: Float[Tensor, "batch source memory_dim"]) -> DecoderCache:
         """Give the cache before the first token: the memory projected, nothing written."""
-        return DecoderCache(KeyValueCache(), self.cross_attention.project(memory))
+        return DecoderCache(KeyValueCache(), self.cross_attention.project_memory(memory))
 
     def forward(
         self,
@@ -299,7 +299,9 @@ class DecoderLayer(nn.Module):
 def _self_attention(
     embed_dim: int, num_heads: int, bias: bool, num_kv_heads: int | None, rotary: bool
 ) -> MultiHeadAttention:
-    attention = MultiHeadAttention(embed_dim, num_heads, bias=bias, num_kv_heads=num_kv_heads)
+    attention = MultiHeadAttention(
+        embed_dim, num_heads=num_heads, bias=bias, num_kv_heads=num_kv_heads
+    )
     if rotary:
         attention.rotary = RotaryPositions(attention.head_dim)
     return attention
