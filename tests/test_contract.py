@@ -510,7 +510,7 @@ def heads_by_view():
         batch, length, features = projected.shape
         return projected.reshape(batch, features // layer.head_dim, length, layer.head_dim)
 
-    return replaced(MultiHeadAttention, "_heads", heads)
+    return replaced(MultiHeadAttention, "_split_heads", heads)
 
 
 @contextmanager
