@@ -4,88 +4,30 @@
 gives one step, `solution(name)` the whole way, and `broken(name)` the function to be mended in
 "find the bug".
 
-| chapter | exercises in |
-|---|---|
-| 01 | `cues` |
-| 02 | `pooling` |
-| 03 | `masked`, `scaled`, `additive`, `sequences`, `images` |
-| 04 | `forcing`, `losses`, `recurrence` |
-| 05 | `alignment`, `ngrams` |
-| 06 | `words`, `symmetric` |
-| 07 | `heads`, `multihead`, `padded` |
-| 08 | `waves`, `rotary` |
-| 09 | `norms`, `network`, `blocks` |
-| 10 | `decoders`, `parameters`, `leaking` |
-| 11 | `warmup`, `smoothing`, `accumulated`, `stepped` |
-| 12 | `cached`, `beams`, `stepping` |
-
-Below them: `exercise` (what an exercise is), `probe` and `bench` (which run it), `engine` (which
-judges it), `several` (the same for functions that return several things), `compare`, `faults` and
-`show` (their tools), `broken` (what there is to mend).
+A chapter's exercises stand in a room of its own, `ch01` and so on, and are found there; `judging`
+holds what runs an answer and judges it; `broken` what there is to mend.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
 
-from attncourse.exercises import (
-    accumulated,
-    additive,
-    alignment,
-    beams,
-    blocks,
-    cached,
-    cues,
-    decoders,
-    forcing,
-    heads,
-    images,
-    leaking,
-    losses,
-    masked,
-    multihead,
-    network,
-    ngrams,
-    norms,
-    padded,
-    parameters,
-    pooling,
-    recurrence,
-    rotary,
-    scaled,
-    sequences,
-    smoothing,
-    stepped,
-    stepping,
-    symmetric,
-    warmup,
-    waves,
-    words,
-)
-from attncourse.exercises.engine import Verdict
-from attncourse.exercises.exercise import Exercise
-from attncourse.exercises.several import judge
-from attncourse.exercises.show import Text
+from attncourse.exercises.judging.engine import Verdict
+from attncourse.exercises.judging.exercise import Exercise
+from attncourse.exercises.judging.several import judge
+from attncourse.exercises.judging.show import Text
 
 __all__ = ["EXERCISES", "Verdict", "broken", "check", "exercises", "hint", "solution"]
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for module in (
-        *(cues, pooling, masked, scaled, additive, sequences, images),  # chapters 01 to 03
-        *(forcing, losses, recurrence),  # chapter 04
-        *(alignment, ngrams),  # chapter 05
-        *(words, symmetric),  # chapter 06
-        *(heads, multihead, padded),  # chapter 07
-        *(waves, rotary),  # chapter 08
-        *(norms, network, blocks),  # chapter 09
-        *(decoders, parameters, leaking),  # chapter 10
-        *(warmup, smoothing, accumulated, stepped),  # chapter 11
-        *(cached, beams, stepping),  # chapter 12
-    )
-    for exercise in module.EXERCISES
+    for found in pkgutil.walk_packages(__path__, f"{__name__}.")
+    if not found.ispkg and ".ch" in found.name
+    for exercise in importlib.import_module(found.name).EXERCISES
 }
 
 

@@ -2,8 +2,7 @@
 
 Those of chapter 03 carry the faults of six published snippets, each in the smallest function that
 shows them; those of chapters 06 to 12 carry faults that published code has had. Their solutions
-are in `cues`, `sequences`, `images`, `symmetric`, `padded`, `waves`, `blocks`, `leaking`,
-`stepped` and `stepping`.
+are in the rooms of those chapters.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from torch import nn
 
 from attncourse import attend
 from attncourse.exercises import EXERCISES, broken, check, hint, solution
-from attncourse.exercises.bench import Bench
+from attncourse.exercises.judging.bench import Bench
 
 # -- nothing to check ------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from attncourse import masked_softmax
-from attncourse.exercises import EXERCISES, check, probe
+from attncourse.exercises import EXERCISES, check
+from attncourse.exercises.judging import probe
 
 
 def _right(query, key, value):

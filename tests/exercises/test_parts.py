@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from attncourse.exercises.compare import close, gradient, same
-from attncourse.exercises.exercise import Case, Exercise, Input
-from attncourse.exercises.faults import alike, blind_to, reads
-from attncourse.exercises.probe import Outcome
-from attncourse.exercises.show import Text, counterexample, number, tensor
+from attncourse.exercises.judging.compare import close, gradient, same
+from attncourse.exercises.judging.exercise import Case, Exercise, Input
+from attncourse.exercises.judging.faults import alike, blind_to, reads
+from attncourse.exercises.judging.probe import Outcome
+from attncourse.exercises.judging.show import Text, counterexample, number, tensor
 
 
 def test_errors_are_the_same_if_type_and_message_are():

@@ -227,7 +227,7 @@ def test_a_list_that_is_used_up_is_noticed_and_stays_as_it_was():
 
 
 def test_what_never_ends_is_stopped(monkeypatch):
-    monkeypatch.setattr("attncourse.exercises.probe.SECONDS", 0.2)
+    monkeypatch.setattr("attncourse.exercises.judging.probe.SECONDS", 0.2)
 
     def forever(target):
         while True:

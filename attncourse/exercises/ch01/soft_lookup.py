@@ -1,0 +1,158 @@
+"""The exercises of chapter 01: a lookup made soft, and one that forgot who asked."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from attncourse.exercises import broken
+from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging.faults import blind_to
+
+
+def soft_lookup(query, key, value):
+    weights = torch.softmax(key @ query, dim=-1)  # (n,)
+    return weights @ value
+
+
+def pool(query, key, value):
+    scores = key @ query  # the query decides which keys count
+    weights = torch.softmax(scores, dim=-1)
+    return weights @ value
+
+
+INPUTS = (Input("query", "width"), Input("key", "n width"), Input("value", "n value_width"))
+SIZES = {"n": 5, "width": 3, "value_width": 2}
+CASES = (
+    Case(label="two keys", sizes={"n": 2, "width": 2}),
+    Case(label="five keys"),
+    Case(label="a single key", sizes={"n": 1}),
+    Case(label="as many keys as the query has numbers", sizes={"n": 3, "width": 3}),
+    Case(label="values as wide as the keys", sizes={"width": 3, "value_width": 3}),
+    STRIDED,
+    Case(label="float64", dtype=torch.float64),
+    Case(label="bfloat16", dtype=torch.bfloat16),
+    Case(
+        label="scores in the thousands",
+        scale={"query": 1000.0},
+        bonus=True,
+        hint="e to the power of 1000 is more than a float can hold; torch.softmax subtracts the "
+        "largest score first, which changes no weight.",
+    ),
+)
+
+# Both exercises can go wrong in these two ways.
+SOFTMAX = Misconception(
+    "every weight is 1: your softmax runs over an axis of length one, not over the keys",
+    (
+        lambda query, key, value: value.sum(0),
+        lambda query, key, value: value.sum(0, keepdim=True),
+        lambda query, key, value: (key @ query[:, None]).softmax(-1) * value,
+    ),
+)
+KEYS = Misconception(
+    "you average the keys; they decide the weights, the values are what is averaged",
+    (
+        lambda query, key, value: torch.softmax(key @ query, 0) @ key,
+        lambda query, key, value: torch.softmax(key @ query, 0)[None] @ key,
+    ),
+)
+
+SOFT_LOOKUP = Exercise(
+    name="soft_lookup",
+    chapter="01",
+    signature="soft_lookup(query, key, value) -> (value_width,)",
+    inputs=INPUTS,
+    sizes=SIZES,
+    cases=CASES,
+    misconceptions=(
+        Misconception(
+            "you return one value, the best key's: a hard lookup. A soft one averages all values",
+            (lambda query, key, value: value[(key @ query).argmax()],),
+        ),
+        Misconception(
+            "your weights are the scores divided by their sum; a score may be negative or zero, "
+            "so take the softmax",
+            (
+                lambda query, key, value: (key @ query) / (key @ query).sum() @ value,
+                lambda query, key, value: (key @ query).abs() / (key @ query).abs().sum() @ value,
+            ),
+        ),
+        SOFTMAX,
+        Misconception(
+            "your scores compare the query with the values; compare it with the keys",
+            (
+                lambda query, key, value: torch.softmax(value @ query, 0) @ value,
+                lambda query, key, value: torch.softmax(query @ value.T, 0) @ value,
+                lambda query, key, value: torch.softmax((query * value).sum(-1), 0) @ value,
+            ),
+        ),
+        Misconception(
+            "your scores are divided by the root of the width. That is the right idea, and "
+            "chapter 03's; here the plain dot product was asked",
+            (lambda query, key, value: _pool(key @ query / math.sqrt(len(query)), value),),
+        ),
+        Misconception(
+            "your weights do not sum to one: after exp, divide by the sum",
+            (lambda query, key, value: (key @ query).exp() @ value,),
+        ),
+        Misconception(
+            "your scores are not turned into weights: take their softmax",
+            (lambda query, key, value: (key @ query) @ value,),
+        ),
+        Misconception(
+            "the query has no say: all values count the same",
+            (lambda query, key, value: value.mean(0),),
+        ),
+        Misconception(
+            "you return the weights; the answer is the average of the values under them",
+            (lambda query, key, value: torch.softmax(key @ query, 0),),
+        ),
+        KEYS,
+        Misconception(
+            "your answer has an axis too many: (1, value_width), wanted (value_width,)",
+            (lambda query, key, value: _pool(key @ query, value)[None],),
+        ),
+    ),
+    hint="One number for each key says how well it matches: key @ query. Softmax makes these "
+    "numbers weights, and weights @ value averages.",
+    solution=soft_lookup,
+)
+
+
+def _pool(scores, value):
+    return torch.softmax(scores, 0) @ value
+
+
+REPAIR_POOLING = Exercise(
+    name="repair_pooling",
+    chapter="01",
+    signature="pool(query, key, value) -> (value_width,)",
+    inputs=INPUTS,
+    sizes=SIZES,
+    cases=CASES,
+    misconceptions=(
+        Misconception(
+            "your scores never see the query: the keys are compared with themselves",
+            (broken.pool, lambda query, key, value: _pool(key.norm(dim=-1), value)),
+        ),
+        SOFTMAX,
+        KEYS,
+        Misconception(
+            "your scores are the query's own length: it is compared with itself, so all keys "
+            "score the same",
+            (lambda query, key, value: value.mean(0),),
+        ),
+        Misconception(
+            "your scores never see the query: another question gets the same answer",
+            (lambda query, key, value: _pool(-key.square().sum(-1), value),),
+            shows=blind_to(0),
+        ),
+    ),
+    hint="Ask the function two different questions. Which line should have noticed?",
+    solution=pool,
+    broken=broken.pool,
+)
+
+EXERCISES = (SOFT_LOOKUP, REPAIR_POOLING)
