@@ -1,1 +1,0 @@
-"""The files of the translator that comes with the package: see `attncourse.recipes.shipped`."""
