@@ -116,6 +116,82 @@ def test_labels_that_do_not_fit_are_refused(own_errors, name, size):
             figures.heatmap(torch.zeros(2, 3), **{name: labels})
 
 
+LONG = ["Donaudampfschifffahrtsgesellschaft", "the", "unquestionable", "of", "internationally"]
+THIRTY = [LONG[i % 5] for i in range(30)]
+
+
+def boxes(ax, axis) -> list:
+    """Return where the labels of an axis stand once the figure is drawn."""
+    ax.figure.canvas.draw()
+    return [label.get_window_extent() for label in axis.get_ticklabels()]
+
+
+def assert_readable(ax):
+    """Labels are of a size that one can read, none lies on another, and none is cut off."""
+    for axis in (ax.xaxis, ax.yaxis):
+        found = boxes(ax, axis)
+        assert found
+        assert not any(box.overlaps(other) for i, box in enumerate(found) for other in found[:i])
+        whole = ax.figure.bbox
+        assert all(box.x0 >= whole.x0 and box.x1 <= whole.x1 for box in found)
+        assert all(box.y0 >= whole.y0 and box.y1 <= whole.y1 for box in found)
+        assert axis.get_ticklabels()[0].get_size() >= 6
+
+
+@pytest.mark.parametrize("styled", [False, True])
+@pytest.mark.parametrize("shape", [(30, 30), (3, 30), (30, 3), (12, 11), (5, 7), (97, 101)])
+def test_many_long_words_stay_readable(shape, styled):
+    if styled:
+        figures.style()
+    queries, keys = ([LONG[i % 5] for i in range(size)] for size in shape)
+    ax = figures.heatmap(torch.zeros(shape), queries=queries, keys=keys)
+    assert (len(ax.get_yticks()), len(ax.get_xticks())) == shape
+    ax.set_title("a title takes some of the room")
+    assert_readable(ax)
+
+
+def test_thirty_words_are_large_enough_on_a_telephone():
+    ax = figures.heatmap(torch.zeros(30, 30), queries=THIRTY, keys=THIRTY)
+    # a telephone is 375 pixels wide, and 72 points are an inch
+    pixels = ax.get_xticklabels()[0].get_size() / 72 * 375 / ax.figure.get_figwidth()
+    assert pixels >= 7
+
+
+def test_short_words_lie_flat_as_large_as_ever():
+    words = ["a", "dog", "runs"]
+    label = figures.heatmap(torch.eye(3), queries=words, keys=words).get_xticklabels()[1]
+    assert (label.get_rotation(), label.get_size()) == (0, plt.rcParams["font.size"])
+
+
+@pytest.mark.parametrize("size", [30, 101])
+def test_labels_fit_into_axes_that_are_there_already(size):
+    ax = plt.subplots(figsize=(6, 6))[1]
+    ax.set_position((0.3, 0.3, 0.6, 0.6))
+    words = [LONG[i % 5] for i in range(size)]
+    figures.heatmap(torch.zeros(size, size), queries=words, keys=words, ax=ax)
+    assert_readable(ax)
+    step = 1 if size == 30 else 3
+    assert [label.get_text() for label in ax.get_xticklabels()][1] == words[step][:18]
+
+
+def test_neighbours_with_the_same_rows_share_their_labels():
+    _, axes = plt.subplots(1, 2, sharey=True)
+    for ax in axes:
+        figures.heatmap(torch.eye(2), queries=["a", "b"], keys=["x", "y"], ax=ax)
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b"]
+
+
+def test_a_word_is_cut_where_it_is_longer_than_any_needs_to_be():
+    ax = figures.heatmap(torch.zeros(1, 2), keys=["a" * 18, "b" * 19])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a" * 18, "b" * 17 + "…"]
+
+
+def test_dollars_in_a_text_are_no_formula():
+    ax = figures.heatmap(torch.zeros(1, 1), queries=["$5 or $\\frac"], keys=["$a$"])
+    ax.figure.canvas.draw()
+    assert not ax.get_xticklabels()[0].get_parse_math()
+
+
 # bands
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -23,10 +24,13 @@ def heatmap(
 ) -> Axes:
     """Draw attention weights: a row a query, a column a key, darker for more weight.
 
+    Many or long labels stay readable: they shrink a little, then stand upright. One of more than
+    18 characters is cut, and where there is no room for all, every second or third is shown.
+
     Args:
         weights: (query, key).
         queries, keys: labels of the rows and columns, by default none.
-        ax: where to draw, by default a new figure.
+        ax: where to draw, by default a new figure, made as large as the labels need.
         numbers: whether to print each weight in its cell, by default where there are up to 80.
         maximum: the weight drawn darkest. Keep it equal in maps to be compared.
 
@@ -49,15 +53,25 @@ def heatmap(
         if labels is not None and len(labels) != size:
             raise ValueError(f"{name} must have {size} labels, got {len(labels)}")
     weights = weights.detach().to("cpu", torch.float32)
+    if numbers is None:
+        numbers = weights.numel() <= 80
+    rows, columns = weights.shape
+    figure = None
     if ax is None:
-        height = 0.9 + 0.36 * weights.shape[0]
-        _, ax = plt.subplots(figsize=(1.6 + 0.5 * weights.shape[1], height))
+        figure, ax = plt.subplots(layout="constrained")
+        width = 0.5 if numbers else min(0.5, max(0.15, 4.5 / max(columns, 1)))  # of a cell
+        height = min(0.36, max(0.15, 4.5 / max(rows, 1)))
+    else:
+        inches = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
+        width, height = inches.width / max(columns, 1), inches.height / max(rows, 1)
     ax.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=maximum, aspect="auto")
-    ax.set_xticks(range(weights.shape[1]) if keys is not None else [], keys)
-    ax.set_yticks(range(weights.shape[0]) if queries is not None else [], queries)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    if numbers if numbers is not None else weights.numel() <= 80:
+    beside = _write_labels(ax, "y", queries, height)
+    below = _write_labels(ax, "x", keys, width)
+    if figure is not None:
+        figure.set_size_inches(columns * width + beside + 0.2, rows * height + below + 0.2)
+    if numbers:
         for row, line in enumerate(weights.tolist()):
             for column, weight in enumerate(line):
                 colour = "white" if weight > 0.55 * maximum else BLACK
@@ -136,6 +150,39 @@ def spotlight(ax: Axes, image: Tensor, weights: Tensor, title: str = "") -> None
     ax.imshow((image * (0.25 + 0.75 * light[..., None])).numpy())
     ax.set(title=title, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+
+
+def _write_labels(ax: Axes, side: str, labels: Sequence[str] | None, cell: float) -> float:
+    """Label the cells along x or y, each so many inches wide; return the inches that it takes."""
+    axis = {"x": ax.xaxis, "y": ax.yaxis}[side]
+    if labels is None or len(labels) == 0:
+        axis.set_ticks([])
+        return 0.0
+    texts = [str(label) for label in labels]
+    short = [text if len(text) <= 18 else f"{text[:17]}…" for text in texts]
+    # A dollar in a text is no formula.
+    axis.set_ticks(range(len(short)), short, parse_math=False)
+    drawn = axis.get_ticklabels()
+    if not drawn:  # a neighbour with the same axis shows them
+        return 0.0
+
+    def extent() -> tuple[float, float]:
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+        dpi = ax.figure.dpi
+        return max(box.width for box in boxes) / dpi, max(box.height for box in boxes) / dpi
+
+    size = drawn[0].get_size()
+    widest, line = extent()
+    flat = side == "x" and widest * min(1, 8 / size) + 0.05 <= cell
+    fitting = size * ((cell - 0.05) / widest if flat else 0.93 * cell / line)
+    smallest = 6.0
+    ax.tick_params(axis=side, labelsize=min(size, max(fitting, smallest)))
+    if side == "x" and not flat:
+        ax.tick_params(axis="x", rotation=90)
+    if fitting < smallest:
+        step = math.ceil(smallest / fitting)
+        axis.set_ticks(range(0, len(short), step), short[::step], parse_math=False)
+    return extent()[side == "x"]
 
 
 def _require_tensors(**tensors: object) -> None:
