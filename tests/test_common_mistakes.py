@@ -25,7 +25,6 @@ from attncourse import (
     padding_mask,
     record_attention,
 )
-from attncourse.cells import gru_step
 from attncourse.data.vocabulary import UNK, Vocabulary
 from attncourse.kernels import log_kernel
 from attncourse.metrics import (
@@ -37,7 +36,7 @@ from attncourse.metrics import (
     perplexity,
 )
 from attncourse.positions import SinusoidalPositions
-from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
+from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder, gru_step
 from attncourse.training import sequence_loss
 from attncourse.transformer import (
     Decoder,

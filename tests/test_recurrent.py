@@ -13,12 +13,12 @@ from support import COMPILES, refused
 from torch import nn
 
 from attncourse import AdditiveScore, AttentionLayer, padding_mask, record_attention
-from attncourse.cells import gru_step
 from attncourse.recurrent import (
     AttentionDecoder,
     EncoderDecoder,
     GRUDecoder,
     GRUEncoder,
+    gru_step,
 )
 from benchmarks.d2l_models import D2lAttentionDecoder, D2lDecoder, d2l_model
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from attncourse import AdditiveScore, attend, masked_softmax, padding_mask
-from attncourse.cells import gru_step
 from attncourse.data.batches import Batch
 from attncourse.exercises import EXERCISES, check
+from attncourse.recurrent import gru_step
 from attncourse.training import sequence_loss
 
 NAMES = ["teacher_forcing", "sequence_loss", "gru_step", "attention_step", "clipped_precision"]
