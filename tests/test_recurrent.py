@@ -13,6 +13,7 @@ from support import COMPILES, refused
 from torch import nn
 
 from attncourse import AdditiveScore, AttentionLayer, padding_mask, record_attention
+from attncourse.recipes.models import recurrent
 from attncourse.recurrent import (
     AttentionDecoder,
     EncoderDecoder,
@@ -467,6 +468,24 @@ def test_gradients_are_those_of_finite_differences(decoder):
         return torch.func.functional_call(model, named, (source, target, mask))
 
     assert torch.autograd.gradcheck(of_weights, weights, fast_mode=True)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("target_vocab", [None, TARGET_VOCAB], ids=["one", "two"])
+def test_a_call_with_other_weights_leaves_a_tied_model_whole(attention, target_vocab):
+    # Kind: one module under two names. `functional_call` puts each name's weight in, and takes them
+    # out in the same order: the module keeps what came in under its first name.
+    sizes = {"embed_dim": EMBED, "hidden_dim": HIDDEN, "tie_embeddings": True}
+    model = recurrent(SOURCE_VOCAB, target_vocab, attention=attention, **sizes)
+    source, mask, target = sentences()
+    before = model(source, target, mask)
+    held = dict(model.named_parameters())
+    other = {name: torch.randn_like(weight) for name, weight in held.items()}
+    called = torch.func.functional_call(model, other, (source, target, mask))
+    assert not torch.equal(called, before)
+    assert torch.equal(model(source, target, mask), before)
+    for name, weight in model.named_parameters():
+        assert weight is held[name]
 
 
 @COMPILES

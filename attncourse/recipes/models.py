@@ -63,7 +63,7 @@ def recurrent(
             side.embedding.weight.mul_(embedding_std)
     if tie_embeddings:
         if target_size is None:
-            decoder.embedding = encoder.embedding
+            decoder.embedding.weight = encoder.embedding.weight
         decoder.readout.output.weight = decoder.embedding.weight
     return EncoderDecoder(encoder, decoder)
 
