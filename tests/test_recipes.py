@@ -186,7 +186,7 @@ def test_one_vocabulary_of_byte_pairs_serves_both_languages(small_corpus):
     assert corpus.source is corpus.target
     assert len(corpus.source) == 150
     model = TRANSFORMER.build(150, 150)
-    assert model.source_embedding is model.target_embedding
+    assert model.source_embedding.weight is model.target_embedding.weight
     two = replace(TRANSFORMER, subwords=None).build(150, 160)
     assert two.output.out_features == 160
 

@@ -22,6 +22,7 @@ from torch import nn
 
 from attncourse import KeyValueCache, padding_mask, record_attention
 from attncourse.decoding import beam_search, greedy, select
+from attncourse.recipes import shipped
 from attncourse.transformer import (
     PRESETS,
     Decoder,
@@ -444,7 +445,7 @@ def test_fresh_embeddings_are_of_the_size_of_the_positions():
 
 def test_with_one_vocabulary_one_matrix_reads_and_writes():
     model = model_of()
-    assert model.source_embedding is model.target_embedding
+    assert model.target_embedding.weight is model.source_embedding.weight
     assert model.output.weight is model.source_embedding.weight
     assert model.output.bias is None
     names = [
@@ -464,7 +465,7 @@ def test_with_two_vocabularies_the_targets_matrix_writes():
 
 def test_two_vocabularies_of_one_size_are_still_two():
     model = model_of(target_vocab_size=SOURCE_VOCAB)
-    assert model.source_embedding is not model.target_embedding
+    assert model.source_embedding.weight is not model.target_embedding.weight
 
 
 @pytest.mark.parametrize("target_vocab_size", [None, TARGET_VOCAB])
@@ -494,6 +495,30 @@ def test_tied_weights_stay_tied_when_copied_loaded_or_converted():
     assert other.output.weight is other.source_embedding.weight
     source, mask, target = sentences()
     assert torch.equal(other(source, target, mask), model(source, target, mask))
+
+
+@pytest.mark.parametrize("target_vocab_size", [None, TARGET_VOCAB])
+def test_tied_weights_survive_a_functional_call(target_vocab_size):
+    """Kind: tied weights as one module under two names, which a functional call breaks for good."""
+    model = model_of(target_vocab_size=target_vocab_size)
+    weights, (source, mask, target) = dict(model.named_parameters()), sentences()
+    wanted = model(source, target, mask)
+    half = {name: weight / 2 for name, weight in weights.items()}
+    called = torch.func.functional_call(model, half, (source, target, mask))
+    assert not torch.allclose(called, wanted)
+    assert all(weight is weights[name] for name, weight in model.named_parameters())
+    assert model.output.weight is model.target_embedding.weight
+    assert torch.equal(model(source, target, mask), wanted)
+
+
+def test_the_shipped_translator_survives_a_functional_call():
+    model, source = shipped().model, torch.tensor([[7, 5, 11]])
+    weights = dict(model.named_parameters())
+    wanted = model(source, source)
+    half = {name: weight / 2 for name, weight in weights.items()}
+    torch.func.functional_call(model, half, (source, source))
+    assert all(weight is weights[name] for name, weight in model.named_parameters())
+    assert torch.equal(model(source, source), wanted)
 
 
 # How many parameters

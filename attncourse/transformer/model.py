@@ -89,7 +89,9 @@ class Transformer(nn.Module):
         self.source_embedding = _embedding(config.vocab_size, config.embed_dim)
         shared = config.tie_embeddings and config.target_vocab_size is None
         self.target_embedding = (
-            self.source_embedding if shared else _embedding(target_size, config.embed_dim)
+            _same_weight(self.source_embedding)
+            if shared
+            else _embedding(target_size, config.embed_dim)
         )
         self.positions = _positions(config)
         self.dropout = nn.Dropout(config.dropout)
@@ -230,6 +232,16 @@ def _embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
     embedding = nn.Embedding(vocab_size, embed_dim)
     nn.init.normal_(embedding.weight, std=embed_dim**-0.5)
     return embedding
+
+
+def _same_weight(embedding: nn.Embedding) -> nn.Embedding:
+    """Make a second module with the first one's weight, and draw nothing.
+
+    The first under a second name would not do: `torch.func.functional_call` breaks such a model.
+    """
+    second = nn.Embedding.from_pretrained(embedding.weight)
+    second.weight = embedding.weight
+    return second
 
 
 def _positions(config: TransformerConfig) -> nn.Module | None:
