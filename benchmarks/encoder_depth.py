@@ -54,8 +54,8 @@ class Reverser(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, WIDTH)
         self.positions = SinusoidalPositions(WIDTH)
-        sizes = {"num_heads": HEADS, "ffn_dim": FFN, "norm_first": norm == "first"}
-        self.encoder = Encoder(depth, WIDTH, **sizes)
+        sizes = {"embed_dim": WIDTH, "num_heads": HEADS, "ffn_dim": FFN}
+        self.encoder = Encoder(num_layers=depth, **sizes, norm_first=norm == "first")
         self.output = nn.Linear(WIDTH, VOCABULARY)
         if not residual:
             for layer in self.encoder.layers:

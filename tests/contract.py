@@ -33,6 +33,7 @@ SOURCE_VOCAB, TARGET_VOCAB = 31, 29
 LENGTHS, TARGET_LENGTHS = (13, 3, 8, 1), (7, 2, 5, 3)
 SOURCE, TARGET = 13, 7
 EMBED, HEADS, FFN = 12, 3, 17  # a head is 4 wide: rotary positions want an even number
+SIZES = {"embed_dim": EMBED, "num_heads": HEADS, "ffn_dim": FFN}
 
 # How far two correct computations of a logit may lie apart.
 CLOSE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -45,7 +46,7 @@ class Writer(nn.Module):
         super().__init__()
         self.target_embedding = nn.Embedding(TARGET_VOCAB, EMBED)
         self.positions = positions
-        self.body = Encoder(2, EMBED, HEADS, FFN, **options)
+        self.body = Encoder(num_layers=2, **SIZES, **options)
         self.output = nn.Linear(EMBED, TARGET_VOCAB)
 
     def forward(self, source, target, source_mask=None, target_mask=None):

@@ -28,6 +28,7 @@ from attncourse.transformer import (
 
 HEADS, HEAD_DIM, FFN, VOCAB = 3, 4, 17, 31
 EMBED = HEADS * HEAD_DIM
+SIZES = {"embed_dim": EMBED, "num_heads": HEADS, "ffn_dim": FFN}
 BATCH, SOURCE, TARGET, MAX_LEN = 2, 7, 5, 19
 SOURCE_LENGTHS = torch.tensor([7, 4])
 
@@ -219,7 +220,7 @@ def torch_encoder_layer(
             EMBED, HEADS, FFN, 0.0, activation, batch_first=True, norm_first=norm_first
         )
     )
-    ours = EncoderLayer(EMBED, HEADS, FFN, norm_first=norm_first, activation=activation)
+    ours = EncoderLayer(**SIZES, norm_first=norm_first, activation=activation)
     copy_encoder_layer(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     x, mask = numbers(BATCH, SOURCE, EMBED, dtype=dtype), padding_mask(SOURCE_LENGTHS)
@@ -240,7 +241,7 @@ def torch_decoder_layer(
             EMBED, HEADS, FFN, 0.0, activation, batch_first=True, norm_first=norm_first
         )
     )
-    ours = DecoderLayer(EMBED, HEADS, FFN, norm_first=norm_first, activation=activation)
+    ours = DecoderLayer(**SIZES, norm_first=norm_first, activation=activation)
     copy_decoder_layer(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     x = numbers(BATCH, TARGET, EMBED, dtype=dtype)
@@ -273,8 +274,8 @@ def torch_transformer(dtype: torch.dtype, norm_first: bool = False) -> Pair:
         )
     ours = nn.ModuleDict(
         {
-            "encoder": Encoder(2, EMBED, HEADS, FFN, norm_first=norm_first),
-            "decoder": Decoder(3, EMBED, HEADS, FFN, norm_first=norm_first),
+            "encoder": Encoder(num_layers=2, **SIZES, norm_first=norm_first),
+            "decoder": Decoder(num_layers=3, **SIZES, norm_first=norm_first),
         }
     ).double()
     for mine, layer in zip(ours["encoder"].layers, theirs.encoder.layers, strict=True):
@@ -332,7 +333,7 @@ def d2l_ffn(d2l, dtype: torch.dtype) -> Pair:
     theirs = d2l.PositionWiseFFN(FFN, EMBED)
     theirs(torch.zeros(1, 1, EMBED))
     redrawn(theirs)
-    ours = FeedForward(EMBED, FFN).double()
+    ours = FeedForward(EMBED, ffn_dim=FFN).double()
     copy(ours.expand, theirs.dense1)
     copy(ours.contract, theirs.dense2)
     theirs, ours = theirs.to(dtype), ours.to(dtype)
@@ -345,7 +346,7 @@ def d2l_block(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
     theirs = d2l.TransformerEncoderBlock(EMBED, FFN, HEADS, 0.0, use_bias=bias)
     theirs(torch.zeros(1, 1, EMBED), None)
     redrawn(theirs)
-    ours = EncoderLayer(EMBED, HEADS, FFN)
+    ours = EncoderLayer(**SIZES)
     ours.attention = MultiHeadAttention(EMBED, num_heads=HEADS, bias=bias)
     copy_d2l_block(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
@@ -365,7 +366,7 @@ class Bert(nn.Module):
         self.positions = LearnedPositions(MAX_LEN, EMBED)
         self.segments = nn.Embedding(2, EMBED)
         self.norm = nn.LayerNorm(EMBED, eps=1e-12)
-        self.encoder = Encoder(2, EMBED, HEADS, FFN, activation="gelu", norm_eps=1e-12)
+        self.encoder = Encoder(num_layers=2, **SIZES, activation="gelu", norm_eps=1e-12)
 
     def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor) -> Tensor:
         embedded = self.positions(self.words(tokens) + self.segments(segments))

@@ -479,7 +479,7 @@ def test_cross_attention_has_heads_too():
 
 
 def test_two_words_change_places_and_so_do_their_vectors():
-    encoder = redrawn(Encoder(2, 16, num_heads=2, ffn_dim=32))
+    encoder = redrawn(Encoder(num_layers=2, embed_dim=16, num_heads=2, ffn_dim=32))
     words = torch.randn(1, 5, 16, dtype=torch.float64)
     order = [0, 4, 2, 3, 1]
     first, second = encoder(words)[0], encoder(words[:, order])[0]
@@ -522,7 +522,10 @@ def test_half_precision_knows_about_half_of_a_thousand_positions():
 
 def test_the_network_never_sees_two_words_at_once():
     x, changed = last_word_changed()
-    for part, moving in ((MultiHeadAttention(4, num_heads=2), 5), (FeedForward(4, 16), 1)):
+    for part, moving in (
+        (MultiHeadAttention(4, num_heads=2), 5),
+        (FeedForward(4, ffn_dim=16), 1),
+    ):
         moved = (part(changed) - part(x)).abs().amax((0, 2)) > 0
         assert moved.sum() == moving
 
@@ -558,7 +561,7 @@ def test_batch_norm_hears_the_padding():
 
 
 def test_dropout_left_on_answers_otherwise_each_time():
-    layer, x = EncoderLayer(12, 3, 20, dropout=0.1), torch.randn(3, 7, 12)
+    layer, x = EncoderLayer(12, num_heads=3, ffn_dim=20, dropout=0.1), torch.randn(3, 7, 12)
     for training, share in ((True, 1 / 3), (False, 0)):
         layer.train(training)
         once, again = layer(x), layer(x)
@@ -568,7 +571,7 @@ def test_dropout_left_on_answers_otherwise_each_time():
 @pytest.mark.parametrize("seed", range(8))
 def test_with_norms_and_without_residuals_the_gradient_is_fine_and_the_words_are_one(seed):
     torch.manual_seed(seed)
-    x, networks = torch.randn(4, 8, 32), [FeedForward(32, 128) for _ in range(12)]
+    x, networks = torch.randn(4, 8, 32), [FeedForward(32, ffn_dim=128) for _ in range(12)]
     for network in networks:
         for part in (MultiHeadAttention(32, num_heads=4), network):
             x = F.layer_norm(part(x), (32,))
@@ -615,7 +618,8 @@ def test_to_read_ten_words_takes_one_pass_and_to_write_them_ten():
 
 def test_nn_transformer_has_a_norm_more_on_each_stack():
     theirs = nn.Transformer(12, 2, 2, 3, dim_feedforward=17, batch_first=True)
-    ours = Encoder(2, 12, num_heads=2, ffn_dim=17), Decoder(3, 12, num_heads=2, ffn_dim=17)
+    sizes = {"embed_dim": 12, "num_heads": 2, "ffn_dim": 17}
+    ours = Encoder(num_layers=2, **sizes), Decoder(num_layers=3, **sizes)
     assert size(theirs) - sum(map(size, ours)) == 4 * 12
     once = F.layer_norm(torch.randn(7, 12), (12,))
     assert (F.layer_norm(once, (12,)) - once).abs().max() < 1e-4

@@ -17,7 +17,7 @@ import contract
 import pytest
 import references
 import torch
-from contract import CLOSE, EMBED, FFN, HEADS, TRANSLATORS, WRITERS, built
+from contract import CLOSE, EMBED, HEADS, SIZES, TRANSLATORS, WRITERS, built
 from references import redrawn
 from support import DTYPES
 from torch import nn
@@ -114,12 +114,12 @@ def test_the_order_of_the_source_matters_unless_there_are_no_positions(name, dev
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("kv_heads", [None, 1])
 def test_an_encoder_without_positions_is_equivariant(norm_first, kv_heads, device):
-    encoder = Encoder(2, EMBED, HEADS, FFN, norm_first=norm_first, num_kv_heads=kv_heads)
+    encoder = Encoder(num_layers=2, **SIZES, norm_first=norm_first, num_kv_heads=kv_heads)
     contract.check_permuted_words_give_permuted_vectors(redrawn(encoder).to(device))
 
 
 def test_an_encoder_with_rotary_positions_is_not_equivariant():
-    encoder = redrawn(Encoder(2, EMBED, HEADS, FFN, rotary=True))
+    encoder = redrawn(Encoder(num_layers=2, **SIZES, rotary=True))
     with pytest.raises(AssertionError, match="permuted words"):
         contract.check_permuted_words_give_permuted_vectors(encoder)
 
@@ -154,7 +154,7 @@ def test_a_masked_key_does_not_matter_to_a_layer(name, device):
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("rotary", [False, True])
 def test_a_masked_key_does_not_matter_to_an_encoder(norm_first, rotary, device):
-    encoder = Encoder(2, EMBED, HEADS, FFN, norm_first=norm_first, rotary=rotary)
+    encoder = Encoder(num_layers=2, **SIZES, norm_first=norm_first, rotary=rotary)
     contract.check_a_masked_key_does_not_matter(redrawn(encoder).to(device))
 
 
@@ -672,7 +672,7 @@ def subject(name: str) -> nn.Module:
     if name == "attention":
         return layer_of("heads")
     if name == "encoder":
-        return redrawn(Encoder(2, EMBED, HEADS, FFN))
+        return redrawn(Encoder(num_layers=2, **SIZES))
     if name == "residual":
         return redrawn(Residual(EMBED))
     return built(name)

@@ -39,6 +39,7 @@ from attncourse.transformer import (
 SOURCE_VOCAB, TARGET_VOCAB = 31, 29
 BATCH, SOURCE, TARGET, MAX_LEN = 2, 7, 5, 11
 EMBED, HEADS, FFN = 12, 3, 17
+SIZES = {"embed_dim": EMBED, "num_heads": HEADS, "ffn_dim": FFN}
 LENGTHS = torch.tensor([7, 4])
 CLOSE = {"rtol": 0, "atol": 1e-12}  # between two correct computations in float64
 
@@ -47,9 +48,8 @@ NORM = pytest.mark.parametrize("norm_first", [False, True], ids=["norm after", "
 
 
 def config_of(**changes) -> TransformerConfig:
-    sizes = {"embed_dim": EMBED, "num_heads": HEADS, "ffn_dim": FFN, "num_layers": 2}
-    more = {"num_decoder_layers": 3, "dropout": 0.0, "max_len": MAX_LEN}
-    return TransformerConfig(SOURCE_VOCAB, **sizes | more | changes)
+    more = {"num_layers": 2, "num_decoder_layers": 3, "dropout": 0.0, "max_len": MAX_LEN}
+    return TransformerConfig(SOURCE_VOCAB, **SIZES | more | changes)
 
 
 def model_of(**changes) -> Transformer:
@@ -83,7 +83,7 @@ def layer_norm(x: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
 
 def test_a_network_by_hand():
     # 1 -> (2x + 1, -x) -> relu -> 3a + 5b - 4
-    network = FeedForward(1, 2)
+    network = FeedForward(1, ffn_dim=2)
     with torch.no_grad():
         network.expand.weight.copy_(torch.tensor([[2.0], [-1.0]]))
         network.expand.bias.copy_(torch.tensor([1.0, 0.0]))
@@ -102,7 +102,7 @@ def test_a_network_by_hand():
 )
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_network_is_its_formula(activation, formula, bias):
-    network, x = redrawn(FeedForward(5, 7, activation=activation, bias=bias)), tokens(3, 5)
+    network, x = redrawn(FeedForward(5, ffn_dim=7, activation=activation, bias=bias)), tokens(3, 5)
     inside = x @ network.expand.weight.T + (network.expand.bias if bias else 0)
     wanted = formula(inside) @ network.contract.weight.T + (network.contract.bias if bias else 0)
     torch.testing.assert_close(network(x), wanted, **CLOSE)
@@ -111,7 +111,7 @@ def test_a_network_is_its_formula(activation, formula, bias):
 
 def test_every_token_is_thought_about_alone():
     # (batch, token, width) -> (batch * token, width) -> back; and as two convolutions of width one
-    network, x = redrawn(FeedForward(5, 7)), tokens(3, 5)
+    network, x = redrawn(FeedForward(5, ffn_dim=7)), tokens(3, 5)
     torch.testing.assert_close(network(x), network(x.flatten(0, 1)).view_as(x), **CLOSE)
     inside = F.conv1d(x.mT, network.expand.weight[..., None], network.expand.bias).relu()
     wanted = F.conv1d(inside, network.contract.weight[..., None], network.contract.bias).mT
@@ -179,7 +179,7 @@ def test_dropout_falls_on_what_the_sublayer_gives(norm_first):
 @pytest.mark.parametrize("rotary", [False, True], ids=["", "rotary"])
 def test_an_encoder_layer_is_its_formula(norm_first, causal, kv_heads, rotary):
     layer = redrawn(
-        EncoderLayer(EMBED, HEADS, FFN, norm_first=norm_first, num_kv_heads=kv_heads, rotary=rotary)
+        EncoderLayer(**SIZES, norm_first=norm_first, num_kv_heads=kv_heads, rotary=rotary)
     )
     x, mask = tokens(), padding_mask(LENGTHS)[:, None]
     first, second = layer.attention_residual.norm, layer.feed_forward_residual.norm
@@ -198,7 +198,7 @@ def test_an_encoder_layer_is_its_formula(norm_first, causal, kv_heads, rotary):
 
 @NORM
 def test_a_decoder_layer_is_its_formula(norm_first):
-    layer = redrawn(DecoderLayer(EMBED, HEADS, FFN, norm_first=norm_first, memory_dim=5))
+    layer = redrawn(DecoderLayer(**SIZES, norm_first=norm_first, memory_dim=5))
     x, memory, mask = tokens(TARGET), tokens(SOURCE, 5), padding_mask(LENGTHS)[:, None]
     norms = [
         add.norm
@@ -225,8 +225,8 @@ def test_a_decoder_layer_is_its_formula(norm_first):
 def test_options_reach_the_parts_of_a_layer():
     options = {"activation": "gelu", "bias": False, "norm_eps": 0.01, "num_kv_heads": 1}
     for layer in (
-        EncoderLayer(EMBED, HEADS, FFN, rotary=True, **options),
-        DecoderLayer(EMBED, HEADS, FFN, rotary=True, **options),
+        EncoderLayer(**SIZES, rotary=True, **options),
+        DecoderLayer(**SIZES, rotary=True, **options),
     ):
         linear = [part for part in layer.modules() if isinstance(part, nn.Linear)]
         assert all(part.bias is None for part in linear)
@@ -240,7 +240,7 @@ def test_options_reach_the_parts_of_a_layer():
 
 
 def test_a_decoder_layer_may_hide_more_than_the_future():
-    layer, x, memory = redrawn(DecoderLayer(EMBED, HEADS, FFN)), tokens(TARGET), tokens()
+    layer, x, memory = redrawn(DecoderLayer(**SIZES)), tokens(TARGET), tokens()
     mask = some_mask(BATCH, TARGET, TARGET)
     future = torch.ones(TARGET, TARGET, dtype=torch.bool).tril()
     wanted = layer.self_attention(x, mask=mask & future)
@@ -251,7 +251,7 @@ def test_a_decoder_layer_may_hide_more_than_the_future():
 
 
 def test_a_decoder_layer_goes_on_from_its_cache():
-    layer, x, memory = redrawn(DecoderLayer(EMBED, HEADS, FFN)), tokens(TARGET), tokens()
+    layer, x, memory = redrawn(DecoderLayer(**SIZES)), tokens(TARGET), tokens()
     mask = padding_mask(LENGTHS)[:, None]
     whole = layer(x, memory, memory_mask=mask)
     cache = layer.start(memory)
@@ -266,7 +266,7 @@ def test_a_decoder_layer_goes_on_from_its_cache():
 
 @NORM
 def test_an_encoder_is_its_layers_in_a_row(norm_first):
-    encoder = redrawn(Encoder(3, EMBED, HEADS, FFN, norm_first=norm_first))
+    encoder = redrawn(Encoder(num_layers=3, **SIZES, norm_first=norm_first))
     x, mask = tokens(), padding_mask(LENGTHS)[:, None]
     for causal in (False, True):
         wanted = x
@@ -279,7 +279,7 @@ def test_an_encoder_is_its_layers_in_a_row(norm_first):
 
 @NORM
 def test_a_decoder_is_its_layers_in_a_row(norm_first):
-    decoder = redrawn(Decoder(3, EMBED, HEADS, FFN, norm_first=norm_first, norm_eps=0.01))
+    decoder = redrawn(Decoder(num_layers=3, **SIZES, norm_first=norm_first, norm_eps=0.01))
     x, memory, mask = tokens(TARGET), tokens(), padding_mask(LENGTHS)[:, None]
     wanted = x
     for layer in decoder.layers:
@@ -291,7 +291,7 @@ def test_a_decoder_is_its_layers_in_a_row(norm_first):
 
 
 def test_a_causal_encoder_goes_on_from_its_caches():
-    encoder, x = redrawn(Encoder(2, EMBED, HEADS, FFN, rotary=True)), tokens()
+    encoder, x = redrawn(Encoder(num_layers=2, **SIZES, rotary=True)), tokens()
     caches = [KeyValueCache() for _ in encoder.layers]
     parts = [encoder(part, causal=True, caches=caches) for part in x.split([3, 1, 3], 1)]
     torch.testing.assert_close(torch.cat(parts, 1), encoder(x, causal=True), **CLOSE)
@@ -371,7 +371,7 @@ def test_switches_are_true_or_false(own_errors):
 
 
 def test_a_decoders_cache_without_the_memory_is_refused(own_errors):
-    layer = redrawn(DecoderLayer(EMBED, HEADS, FFN))
+    layer = redrawn(DecoderLayer(**SIZES))
     with refused(ValueError, "cache", "start(memory)"):
         layer(tokens(), cache=DecoderCache(KeyValueCache(), KeyValueCache()))
 
@@ -916,6 +916,13 @@ def test_the_model_compiles_with_inductor():
 # Bad input
 
 
+def test_sizes_that_could_be_swapped_are_named(own_errors):
+    """`Encoder(64, 4, 2, 128)` had 64 layers of width 4."""
+    for part in (FeedForward, EncoderLayer, DecoderLayer, Encoder, Decoder):
+        with refused(TypeError, "positional argument"):
+            part(64, 4, 2, 128)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
@@ -964,11 +971,11 @@ def test_what_is_no_config_is_refused(own_errors, given):
 
 def test_parts_that_make_no_sense_are_refused(own_errors):
     with refused(ValueError, "ffn_dim", "positive", "0"):
-        FeedForward(3, 0)
+        FeedForward(3, ffn_dim=0)
     with refused(TypeError, "embed_dim", "integer", "float"):
-        FeedForward(3.0, 5)
+        FeedForward(3.0, ffn_dim=5)
     with refused(ValueError, "activation", "relu, gelu, silu", "'swish'"):
-        FeedForward(3, 5, activation="swish")
+        FeedForward(3, ffn_dim=5, activation="swish")
     with refused(TypeError, "embed_dim", "integer", "float"):
         Residual(2.5)
     with refused(ValueError, "embed_dim", "positive", "0"):
@@ -976,17 +983,17 @@ def test_parts_that_make_no_sense_are_refused(own_errors):
     with refused(ValueError, "dropout", "[0, 1)", "1.0"):
         Residual(3, dropout=1.0)
     with refused(ValueError, "num_layers", "positive", "0"):
-        Encoder(0, EMBED, HEADS, FFN)
+        Encoder(num_layers=0, **SIZES)
     with refused(TypeError, "num_layers", "integer", "float"):
-        Decoder(2.0, EMBED, HEADS, FFN)
+        Decoder(num_layers=2.0, **SIZES)
     with refused(TypeError, "foo"):
-        Encoder(1, EMBED, HEADS, FFN, foo=3)
+        Encoder(num_layers=1, **SIZES, foo=3)
 
 
 @pytest.mark.parametrize(
     "read",
     [
-        FeedForward(3, 5),
+        FeedForward(3, ffn_dim=5),
         lambda x: Residual(3)(x, torch.sin),
         lambda x: Residual(3, norm_first=True)(x, torch.sin),
     ],
@@ -1104,7 +1111,8 @@ def test_a_step_names_the_tokens_that_came(own_errors):
 
 
 def test_layers_and_stacks_called_without_what_they_need_are_refused(own_errors):
-    layer, decoder, x = DecoderLayer(6, 2, 5), Decoder(2, 6, 2, 5), torch.zeros(BATCH, 3, 6)
+    sizes, x = {"embed_dim": 6, "num_heads": 2, "ffn_dim": 5}, torch.zeros(BATCH, 3, 6)
+    layer, decoder = DecoderLayer(**sizes), Decoder(num_layers=2, **sizes)
     with refused(TypeError, "memory or a cache", "neither"):
         layer(x)
     with refused(TypeError, "memory or a cache", "both"):
@@ -1116,11 +1124,11 @@ def test_layers_and_stacks_called_without_what_they_need_are_refused(own_errors)
     with refused(ValueError, "caches", "each of 2 layers", "got 1"):
         decoder(x, caches=decoder.start(x)[:1])
     with refused(ValueError, "caches", "each of 1 layers", "got 0"):
-        Encoder(1, 6, 2, 5)(x, caches=[])
+        Encoder(num_layers=1, **sizes)(x, caches=[])
     with refused(ValueError, "query and key", "batch", "2 and 1"):
         layer(x, x[:1])
     with refused(ValueError, "key", "(batch, length, 7)", "(2, 3, 6)"):
-        DecoderLayer(6, 2, 5, memory_dim=7)(x, x)
+        DecoderLayer(**sizes, memory_dim=7)(x, x)
     for norm_first in (False, True):
         with refused(ValueError, "x must be (..., 6)", "(2, 3, 5)"):
-            EncoderLayer(6, 2, 5, norm_first=norm_first)(torch.zeros(BATCH, 3, 5))
+            EncoderLayer(**sizes, norm_first=norm_first)(torch.zeros(BATCH, 3, 5))

@@ -39,12 +39,12 @@ class FeedForward(nn.Module):
 
     Example:
         >>> import torch
-        >>> FeedForward(6, 24)(torch.randn(2, 3, 6)).shape
+        >>> FeedForward(6, ffn_dim=24)(torch.randn(2, 3, 6)).shape
         torch.Size([2, 3, 6])
     """
 
     def __init__(
-        self, embed_dim: int, ffn_dim: int, *, activation: str = "relu", bias: bool = True
+        self, embed_dim: int, *, ffn_dim: int, activation: str = "relu", bias: bool = True
     ):
         super().__init__()
         require_integer("embed_dim", embed_dim, least=1)
@@ -149,9 +149,9 @@ class EncoderLayer(nn.Module):
     def __init__(
         self,
         embed_dim: int,
+        *,
         num_heads: int,
         ffn_dim: int,
-        *,
         dropout: float = 0.0,
         norm_first: bool = False,
         norm_eps: float = 1e-5,
@@ -164,7 +164,9 @@ class EncoderLayer(nn.Module):
         add = {"dropout": dropout, "norm_first": norm_first, "norm_eps": norm_eps}
         self.attention = _self_attention(embed_dim, num_heads, bias, num_kv_heads, rotary)
         self.attention_residual = Residual(embed_dim, **add)
-        self.feed_forward = FeedForward(embed_dim, ffn_dim, activation=activation, bias=bias)
+        self.feed_forward = FeedForward(
+            embed_dim, ffn_dim=ffn_dim, activation=activation, bias=bias
+        )
         self.feed_forward_residual = Residual(embed_dim, **add)
 
     def forward(
@@ -228,9 +230,9 @@ class DecoderLayer(nn.Module):
     def __init__(
         self,
         embed_dim: int,
+        *,
         num_heads: int,
         ffn_dim: int,
-        *,
         dropout: float = 0.0,
         norm_first: bool = False,
         norm_eps: float = 1e-5,
@@ -253,7 +255,9 @@ class DecoderLayer(nn.Module):
             value_dim=memory_dim,
         )
         self.cross_attention_residual = Residual(embed_dim, **add)
-        self.feed_forward = FeedForward(embed_dim, ffn_dim, activation=activation, bias=bias)
+        self.feed_forward = FeedForward(
+            embed_dim, ffn_dim=ffn_dim, activation=activation, bias=bias
+        )
         self.feed_forward_residual = Residual(embed_dim, **add)
 
     def start(self, memory: Float[Tensor, "batch source memory_dim"]) -> DecoderCache:

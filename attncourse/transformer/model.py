@@ -96,6 +96,9 @@ class Transformer(nn.Module):
         self.positions = _positions(config)
         self.dropout = nn.Dropout(config.dropout)
         options = {
+            "embed_dim": config.embed_dim,
+            "num_heads": config.num_heads,
+            "ffn_dim": config.ffn_dim,
             "dropout": config.dropout,
             "norm_first": config.norm_first,
             "norm_eps": config.norm_eps,
@@ -105,14 +108,13 @@ class Transformer(nn.Module):
             "rotary": config.positions == "rotary",
             "checkpointing": config.checkpointing,
         }
-        sizes = config.embed_dim, config.num_heads, config.ffn_dim
-        self.encoder = Encoder(config.num_layers, *sizes, **options)
+        self.encoder = Encoder(num_layers=config.num_layers, **options)
         decoder_layers = config.num_decoder_layers
         decoder_layers = config.num_layers if decoder_layers is None else decoder_layers
         require_integer("num_decoder_layers", decoder_layers, least=1)
         require_bool("tie_embeddings", config.tie_embeddings)
         require_bool("checkpointing", config.checkpointing)
-        self.decoder = Decoder(decoder_layers, *sizes, **options)
+        self.decoder = Decoder(num_layers=decoder_layers, **options)
         self.output = nn.Linear(config.embed_dim, target_size, bias=False)
         if config.tie_embeddings:
             self.output.weight = self.target_embedding.weight

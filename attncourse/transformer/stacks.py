@@ -32,26 +32,25 @@ class Encoder(nn.Module):
 
     Example:
         >>> import torch
-        >>> encoder = Encoder(3, 6, num_heads=2, ffn_dim=24)
+        >>> encoder = Encoder(num_layers=3, embed_dim=6, num_heads=2, ffn_dim=24)
         >>> encoder(torch.randn(2, 5, 6)).shape
         torch.Size([2, 5, 6])
     """
 
     def __init__(
         self,
+        *,
         num_layers: int,
         embed_dim: int,
         num_heads: int,
         ffn_dim: int,
-        *,
         checkpointing: bool = False,
         **options: Any,
     ):
         super().__init__()
         require_integer("num_layers", num_layers, least=1)
-        self.layers = nn.ModuleList(
-            EncoderLayer(embed_dim, num_heads, ffn_dim, **options) for _ in range(num_layers)
-        )
+        sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "ffn_dim": ffn_dim}
+        self.layers = nn.ModuleList(EncoderLayer(**sizes, **options) for _ in range(num_layers))
         self.norm = _last_norm(embed_dim, options)
         self.checkpointing = checkpointing
 
@@ -96,26 +95,25 @@ class Decoder(nn.Module):
 
     Example:
         >>> import torch
-        >>> decoder = Decoder(3, 6, num_heads=2, ffn_dim=24)
+        >>> decoder = Decoder(num_layers=3, embed_dim=6, num_heads=2, ffn_dim=24)
         >>> decoder(torch.randn(2, 5, 6), torch.randn(2, 7, 6)).shape
         torch.Size([2, 5, 6])
     """
 
     def __init__(
         self,
+        *,
         num_layers: int,
         embed_dim: int,
         num_heads: int,
         ffn_dim: int,
-        *,
         checkpointing: bool = False,
         **options: Any,
     ):
         super().__init__()
         require_integer("num_layers", num_layers, least=1)
-        self.layers = nn.ModuleList(
-            DecoderLayer(embed_dim, num_heads, ffn_dim, **options) for _ in range(num_layers)
-        )
+        sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "ffn_dim": ffn_dim}
+        self.layers = nn.ModuleList(DecoderLayer(**sizes, **options) for _ in range(num_layers))
         self.norm = _last_norm(embed_dim, options)
         self.checkpointing = checkpointing
 

@@ -106,7 +106,7 @@ def test_layer_norm_and_network_agree_with_pytorchs():
     x, gain, bias = _normal(2, 3, 5), _normal(5), _normal(5)
     got = _solve("layer_norm", x, gain, bias, 0.5)
     torch.testing.assert_close(got, F.layer_norm(x, (5,), gain, bias, 0.5))
-    network = FeedForward(5, 7).double()
+    network = FeedForward(5, ffn_dim=7).double()
     nn.init.normal_(network.expand.bias)
     nn.init.normal_(network.contract.bias)
     first, second = network.expand, network.contract
