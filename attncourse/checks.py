@@ -30,6 +30,14 @@ def require_integer(name: str, value: object, least: int | None = None) -> None:
         )
 
 
+def require_heads(embed_dim: int, num_heads: int) -> None:
+    """Refuse a width that cannot be divided among the heads."""
+    require_integer("embed_dim", embed_dim, least=1)
+    require_integer("num_heads", num_heads, least=1)
+    if embed_dim % num_heads:
+        raise ValueError(f"num_heads must divide embed_dim, got {num_heads} and {embed_dim}")
+
+
 def require_bool(name: str, value: object) -> None:
     """Refuse, by its name, what is neither True nor False: "no" would count as True."""
     if not isinstance(value, bool):
@@ -164,11 +172,15 @@ def as_column(tokens: Tensor) -> Tensor:
     return tokens
 
 
-def require_known(name: str, tokens: Tensor, embedding: nn.Embedding) -> None:
-    """Refuse ids that an embedding does not have."""
+def require_known(
+    name: str, tokens: Tensor, embedding: nn.Embedding, mask: Tensor | None = None
+) -> None:
+    """Refuse ids that an embedding does not have, but at padding, where a mask is False."""
     # On a GPU the embedding itself stops at an unknown id; asking first would make it wait.
     if torch.compiler.is_compiling() or tokens.device.type != "cpu" or not tokens.numel():
         return
+    if mask is not None:
+        tokens = tokens.masked_fill(~mask, 0)
     least, most = (bound.item() for bound in torch.aminmax(tokens))
     if least < 0 or most >= embedding.num_embeddings:
         raise ValueError(

@@ -208,7 +208,7 @@ def torch_heads(
         theirs,
         ours,
         lambda: theirs(query, key, value, key_padding_mask=~mask, need_weights=False)[0],
-        lambda: ours(query, key, value, mask[:, None]),
+        lambda: ours(query, key, value, padding_mask=mask),
     )
 
 
@@ -229,7 +229,7 @@ def torch_encoder_layer(
         theirs,
         ours,
         lambda: theirs(x, src_mask=future, src_key_padding_mask=~mask),
-        lambda: ours(x, mask[:, None], causal=causal),
+        lambda: ours(x, padding_mask=mask, causal=causal),
     )
 
 
@@ -251,7 +251,7 @@ def torch_decoder_layer(
         theirs,
         ours,
         lambda: theirs(x, memory, tgt_mask=future, memory_key_padding_mask=~mask),
-        lambda: ours(x, memory, memory_mask=mask[:, None]),
+        lambda: ours(x, memory, memory_padding_mask=mask),
     )
 
 
@@ -302,8 +302,8 @@ def torch_transformer(dtype: torch.dtype, norm_first: bool = False) -> Pair:
         )
 
     def ask_ours() -> Tensor:
-        memory = ours["encoder"](x, mask[:, None])
-        return ours["decoder"](y, memory, memory_mask=mask[:, None])
+        memory = ours["encoder"](x, padding_mask=mask)
+        return ours["decoder"](y, memory, memory_padding_mask=mask)
 
     return Pair(theirs, ours, ask_theirs, ask_ours)
 
@@ -325,7 +325,7 @@ def d2l_heads(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
         theirs,
         ours,
         lambda: theirs(query, memory, memory, SOURCE_LENGTHS),
-        lambda: ours(query, memory, mask=mask[:, None]),
+        lambda: ours(query, memory, padding_mask=mask),
     )
 
 
@@ -351,7 +351,7 @@ def d2l_block(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
     copy_d2l_block(ours.double(), theirs)
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     x, mask = numbers(BATCH, SOURCE, EMBED, dtype=dtype), padding_mask(SOURCE_LENGTHS)
-    return Pair(theirs, ours, lambda: theirs(x, SOURCE_LENGTHS), lambda: ours(x, mask[:, None]))
+    return Pair(theirs, ours, lambda: theirs(x, SOURCE_LENGTHS), lambda: ours(x, padding_mask=mask))
 
 
 # Hugging Face's models, of small size and without their trained weights
@@ -370,7 +370,7 @@ class Bert(nn.Module):
 
     def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor) -> Tensor:
         embedded = self.positions(self.words(tokens) + self.segments(segments))
-        return self.encoder(self.norm(embedded), mask[:, None])
+        return self.encoder(self.norm(embedded), padding_mask=mask)
 
 
 def bert(hugging_face, dtype: torch.dtype) -> Pair:

@@ -297,6 +297,62 @@ def test_a_causal_encoder_goes_on_from_its_caches():
     torch.testing.assert_close(torch.cat(parts, 1), encoder(x, causal=True), **CLOSE)
 
 
+# Padding
+
+
+def padded() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Draw as many sentences as words, so that (batch, key) would fit where pairs are meant."""
+    mask = padding_mask(torch.tensor([5, 4, 3, 2, 1]))
+    x = torch.randn(5, 5, EMBED, dtype=torch.float64)
+    other = torch.where(mask[..., None], x, 7.0)
+    return x, other, mask
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["", "causal"])
+@pytest.mark.parametrize("part", [EncoderLayer, Encoder])
+def test_an_encoder_hides_padding(part, causal):
+    """Kind: a (batch, key) mask in the place of pairs."""
+    more = {} if part is EncoderLayer else {"num_layers": 2}
+    encode, (x, other, mask) = redrawn(part(**SIZES, **more)), padded()
+    read = encode(x, padding_mask=mask, causal=causal)
+    torch.testing.assert_close(read, encode(x, mask[:, None], causal=causal), **CLOSE)
+    changed = encode(other, padding_mask=mask, causal=causal)
+    torch.testing.assert_close(changed[mask], read[mask], **CLOSE)
+    pairs = some_mask(5, 5, 5)
+    both = encode(x, pairs, padding_mask=mask, causal=causal)
+    torch.testing.assert_close(both, encode(x, pairs & mask[:, None], causal=causal), **CLOSE)
+
+
+@pytest.mark.parametrize("part", [DecoderLayer, Decoder])
+def test_a_decoder_hides_the_padding_of_target_and_memory(part):
+    """Kind: a (batch, key) mask in the place of pairs."""
+    more = {} if part is DecoderLayer else {"num_layers": 2}
+    decode, (x, other, mask) = redrawn(part(**SIZES, **more)), padded()
+    memory, memory_mask = x.flip(0), mask.flip(0)
+    masks = {"padding_mask": mask, "memory_padding_mask": memory_mask}
+    written = decode(x, memory, **masks)
+    wanted = decode(x, memory, mask[:, None], memory_mask[:, None])
+    torch.testing.assert_close(written, wanted, **CLOSE)
+    changed = decode(other, torch.where(memory_mask[..., None], memory, 7.0), **masks)
+    torch.testing.assert_close(changed[mask], written[mask], **CLOSE)
+    pairs, looks = some_mask(5, 5, 5), some_mask(5, 5, 5).flip(1)
+    both = decode(x, memory, pairs, looks, **masks)
+    wanted = decode(x, memory, pairs & mask[:, None], looks & memory_mask[:, None])
+    torch.testing.assert_close(both, wanted, **CLOSE)
+
+
+def test_padding_that_does_not_fit_is_refused(own_errors):
+    encoder, decoder = Encoder(num_layers=1, **SIZES), Decoder(num_layers=1, **SIZES)
+    x = torch.zeros(2, 3, EMBED)
+    for mask, error in ((torch.ones(3, 2, dtype=torch.bool), ValueError), (x[..., 0], TypeError)):
+        with refused(error, "padding_mask"):
+            encoder(x, padding_mask=mask)
+        with refused(error, "padding_mask"):
+            decoder(x, x, padding_mask=mask)
+        with refused(error, "padding_mask"):
+            decoder(x, x, memory_padding_mask=mask)
+
+
 # Checkpointing
 
 
@@ -748,14 +804,14 @@ def test_select_takes_rows_of_every_part_of_a_state():
     rows = torch.tensor([1, 1, 0])
     chosen = select(state, rows)
     assert type(chosen) is type(state)
-    assert torch.equal(chosen.memory_mask, mask[rows])
+    assert torch.equal(chosen.source_mask, mask[rows])
     for cache, part in zip(chosen.caches, state.caches, strict=True):
         assert torch.equal(cache.written.value, part.written.value[rows])
         assert torch.equal(cache.memory.key, part.memory.key[rows])
         assert cache.memory.complete
     alone = model(source[rows], target[rows, :2], mask[rows])[:, 1]
     torch.testing.assert_close(model.step(target[rows, 1], chosen)[0], alone, **CLOSE)
-    assert select(model.start(source), rows).memory_mask is None
+    assert select(model.start(source), rows).source_mask is None
 
 
 # Searching

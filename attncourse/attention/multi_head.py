@@ -13,6 +13,7 @@ from attncourse.checks import (
     require_bool,
     require_counted,
     require_dropout,
+    require_heads,
     require_integer,
     require_mask,
     require_same_device,
@@ -75,10 +76,9 @@ class MultiHeadAttention(AttentionLayer):
         self.value_dim = embed_dim if value_dim is None else value_dim
         self.num_heads = num_heads
         self.num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
-        for name in ("embed_dim", "num_heads", "num_kv_heads", "key_dim", "value_dim"):
+        require_heads(embed_dim, num_heads)
+        for name in ("num_kv_heads", "key_dim", "value_dim"):
             require_integer(name, getattr(self, name), least=1)
-        if embed_dim % num_heads:
-            raise ValueError(f"num_heads must divide embed_dim, got {num_heads} and {embed_dim}")
         if num_heads % self.num_kv_heads:
             raise ValueError(
                 f"num_kv_heads must divide num_heads, got {num_kv_heads} and {num_heads}"

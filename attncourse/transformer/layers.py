@@ -1,11 +1,20 @@
-"""The layers of a Transformer (chapters 09 and 10): attention, a network for each token, and what
-holds them together."""
+"""The layers of a Transformer (chapters 09 and 10).
+
+An encoder layer, as in the paper with the norm after each sum, and with the norm first:
+
+    x = norm(x + attention(x))                  x = x + attention(norm(x))
+    x = norm(x + feed_forward(x))               x = x + feed_forward(norm(x))
+
+A decoder layer also looks at what was read, between the two, and never at its own future:
+
+    x = norm(x + cross_attention(x, memory))    x = x + cross_attention(norm(x), memory)
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -13,7 +22,13 @@ from torch import Tensor, nn
 
 from attncourse.attention import KeyValueCache, MultiHeadAttention
 from attncourse.attention.multi_head import glorot_linear
-from attncourse.checks import require_bool, require_dropout, require_integer, require_same_kind
+from attncourse.checks import (
+    require_bool,
+    require_dropout,
+    require_heads,
+    require_integer,
+    require_same_kind,
+)
 from attncourse.positions import RotaryPositions
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
@@ -53,14 +68,16 @@ class FeedForward(nn.Module):
             raise ValueError(
                 f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
             )
+        self.embed_dim = embed_dim
         self.activation = activation
         self.expand = glorot_linear(embed_dim, ffn_dim, bias)
         self.contract = glorot_linear(ffn_dim, embed_dim, bias)
 
     def forward(self, x: Float[Tensor, "*batch embed_dim"]) -> Float[Tensor, "*batch embed_dim"]:
         """Apply it to each (..., embed_dim)."""
-        _require_input(x, self.expand.weight)
-        return self.contract(ACTIVATIONS[self.activation](self.expand(x)))
+        _require_features(x, self.embed_dim, self.expand)
+        inside = ACTIVATIONS[self.activation](self.expand(x))  # (..., ffn_dim)
+        return self.contract(inside)  # (..., embed_dim)
 
 
 class Residual(nn.Module):
@@ -101,20 +118,28 @@ class Residual(nn.Module):
         super().__init__()
         require_integer("embed_dim", embed_dim, least=1)
         require_dropout(dropout)
+        require_bool("norm_first", norm_first)
         _require_eps(norm_eps)
+        self.embed_dim = embed_dim
+        self.norm_first = norm_first
         self.norm = nn.LayerNorm(embed_dim, eps=norm_eps)
         self.dropout = nn.Dropout(dropout)
-        require_bool("norm_first", norm_first)
-        self.norm_first = norm_first
 
     def forward(
         self, x: Float[Tensor, "*batch embed_dim"], sublayer: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "*batch embed_dim"]:
         """Give the sum for x (..., embed_dim) and a function that keeps its shape."""
-        _require_input(x, self.norm.weight)
+        _require_features(x, self.embed_dim, self.norm)
         if self.norm_first:
-            return x + self.dropout(_same_shape(x, sublayer(self.norm(x))))
-        return self.norm(x + self.dropout(_same_shape(x, sublayer(x))))
+            return self._add(x, sublayer(self.norm(x)))
+        return self.norm(self._add(x, sublayer(x)))
+
+    def _add(self, x: Tensor, result: Tensor) -> Tensor:
+        if result.shape != x.shape:
+            raise ValueError(
+                f"sublayer must keep the shape {tuple(x.shape)}, gave {tuple(result.shape)}"
+            )
+        return x + self.dropout(result)
 
 
 class EncoderLayer(nn.Module):
@@ -161,8 +186,9 @@ class EncoderLayer(nn.Module):
         rotary: bool = False,
     ):
         super().__init__()
+        heads = {"num_heads": num_heads, "num_kv_heads": num_kv_heads, "bias": bias}
         add = {"dropout": dropout, "norm_first": norm_first, "norm_eps": norm_eps}
-        self.attention = _self_attention(embed_dim, num_heads, bias, num_kv_heads, rotary)
+        self.attention = _self_attention(embed_dim, rotary, **heads)
         self.attention_residual = Residual(embed_dim, **add)
         self.feed_forward = FeedForward(
             embed_dim, ffn_dim=ffn_dim, activation=activation, bias=bias
@@ -174,6 +200,7 @@ class EncoderLayer(nn.Module):
         x: Float[Tensor, "batch length embed_dim"],
         mask: Bool[Tensor, "..."] | None = None,
         *,
+        padding_mask: Bool[Tensor, "batch length"] | None = None,
         causal: bool = False,
         cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "batch length embed_dim"]:
@@ -181,14 +208,21 @@ class EncoderLayer(nn.Module):
 
         Args:
             x: (batch, length, embed_dim).
-            mask, causal, cache: as for `MultiHeadAttention`.
+            mask: which tokens each may see: (query, key), (batch, query, key), or for each head
+                (batch, heads, query, key).
+            padding_mask: (batch, key), True at real tokens.
+            causal, cache: as for `MultiHeadAttention`.
 
         Returns:
             (batch, length, embed_dim).
         """
-        x = self.attention_residual(
-            x, lambda x: self.attention(x, mask=mask, causal=causal, cache=cache)
-        )
+
+        def attention(x: Tensor) -> Tensor:
+            return self.attention(
+                x, mask=mask, padding_mask=padding_mask, causal=causal, cache=cache
+            )
+
+        x = self.attention_residual(x, attention)  # (batch, length, embed_dim)
         return self.feed_forward_residual(x, self.feed_forward)
 
 
@@ -243,16 +277,12 @@ class DecoderLayer(nn.Module):
         memory_dim: int | None = None,
     ):
         super().__init__()
+        heads = {"num_heads": num_heads, "num_kv_heads": num_kv_heads, "bias": bias}
         add = {"dropout": dropout, "norm_first": norm_first, "norm_eps": norm_eps}
-        self.self_attention = _self_attention(embed_dim, num_heads, bias, num_kv_heads, rotary)
+        self.self_attention = _self_attention(embed_dim, rotary, **heads)
         self.self_attention_residual = Residual(embed_dim, **add)
         self.cross_attention = MultiHeadAttention(
-            embed_dim,
-            num_heads=num_heads,
-            bias=bias,
-            num_kv_heads=num_kv_heads,
-            key_dim=memory_dim,
-            value_dim=memory_dim,
+            embed_dim, **heads, key_dim=memory_dim, value_dim=memory_dim
         )
         self.cross_attention_residual = Residual(embed_dim, **add)
         self.feed_forward = FeedForward(
@@ -271,6 +301,8 @@ class DecoderLayer(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
         memory_mask: Bool[Tensor, "..."] | None = None,
         *,
+        padding_mask: Bool[Tensor, "batch target"] | None = None,
+        memory_padding_mask: Bool[Tensor, "batch source"] | None = None,
         cache: DecoderCache | None = None,
     ) -> Float[Tensor, "batch target embed_dim"]:
         """Give every token a new vector.
@@ -278,54 +310,64 @@ class DecoderLayer(nn.Module):
         Args:
             x: (batch, target, embed_dim).
             memory: (batch, source, memory_dim), what was read; not with a cache, which holds it.
-            mask: what else x may not see of itself, besides its future.
-            memory_mask: what it may see of the memory; both as for `MultiHeadAttention`.
+            mask: which tokens of the target each may see, besides those after it, which it never
+                sees: (target, target), (batch, target, target), or for each head.
+            memory_mask: which of the memory: (target, source), (batch, target, source), or for each
+                head.
+            padding_mask: (batch, target), True at real tokens.
+            memory_padding_mask: (batch, source), the same of the memory.
             cache: from `start`; then x are the tokens after those of earlier calls.
 
         Returns:
             (batch, target, embed_dim).
         """
-        if (memory is None) == (cache is None):
-            got = "neither" if cache is None else "both"
-            raise TypeError(f"give either memory or a cache from start(memory), got {got}")
-        written, read = (None, None) if cache is None else cache
-        if read is not None and not read.complete:
-            raise ValueError("cache must come from start(memory), got one without the memory")
-        x = self.self_attention_residual(
-            x, lambda x: self.self_attention(x, mask=mask, causal=True, cache=written)
-        )
-        x = self.cross_attention_residual(
-            x, lambda x: self.cross_attention(x, memory, mask=memory_mask, cache=read)
-        )
+        written, read = _caches(memory, cache)
+
+        def self_attention(x: Tensor) -> Tensor:
+            return self.self_attention(
+                x, mask=mask, padding_mask=padding_mask, causal=True, cache=written
+            )
+
+        def cross_attention(x: Tensor) -> Tensor:
+            return self.cross_attention(
+                x, memory, mask=memory_mask, padding_mask=memory_padding_mask, cache=read
+            )
+
+        x = self.self_attention_residual(x, self_attention)  # (batch, target, embed_dim)
+        x = self.cross_attention_residual(x, cross_attention)
         return self.feed_forward_residual(x, self.feed_forward)
 
 
 def _self_attention(
-    embed_dim: int, num_heads: int, bias: bool, num_kv_heads: int | None, rotary: bool
+    embed_dim: int, rotary: bool, *, num_heads: int, **options: Any
 ) -> MultiHeadAttention:
-    attention = MultiHeadAttention(
-        embed_dim, num_heads=num_heads, bias=bias, num_kv_heads=num_kv_heads
-    )
-    if rotary:
-        attention.rotary = RotaryPositions(attention.head_dim)
-    return attention
+    require_heads(embed_dim, num_heads)
+    positions = RotaryPositions(embed_dim // num_heads) if rotary else None
+    return MultiHeadAttention(embed_dim, num_heads=num_heads, rotary=positions, **options)
 
 
-def _require_input(x: Tensor, weight: Tensor) -> None:
-    """Refuse what is not (..., width), as wide as the weight's last axis, and of its kind."""
+def _caches(
+    memory: Tensor | None, cache: DecoderCache | None
+) -> tuple[KeyValueCache | None, KeyValueCache | None]:
+    """Give those of self-attention and cross-attention, if there are any."""
+    if (memory is None) == (cache is None):
+        got = "neither" if cache is None else "both"
+        raise TypeError(f"give either memory or a cache from start(memory), got {got}")
+    if cache is None:
+        return None, None
+    if not cache.memory.complete:
+        raise ValueError("cache must come from start(memory), got one without the memory")
+    return cache
+
+
+def _require_features(x: Tensor, width: int, reader: nn.Module) -> None:
+    """Refuse what is not (..., width), or of another kind than the weights of its reader."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a tensor, got {type(x).__name__}")
-    if x.shape[-1:] != weight.shape[-1:]:
-        raise ValueError(f"x must be (..., {weight.shape[-1]}), got shape {tuple(x.shape)}")
-    require_same_kind("x", weight, x, of="the layer's weights")
-
-
-def _same_shape(x: Tensor, result: Tensor) -> Tensor:
-    if result.shape != x.shape:
-        raise ValueError(
-            f"sublayer must keep the shape {tuple(x.shape)}, gave {tuple(result.shape)}"
-        )
-    return result
+    if x.shape[-1:] != (width,):
+        raise ValueError(f"x must be (..., {width}), got shape {tuple(x.shape)}")
+    if type(reader) in (nn.Linear, nn.LayerNorm):  # what took its place may have other weights
+        require_same_kind("x", reader.weight, x, of="the layer's weights")
 
 
 def _require_eps(norm_eps: float) -> None:

@@ -1,4 +1,8 @@
-"""The Transformer (chapter 10): embeddings, encoder, decoder, and back to words."""
+"""The Transformer (chapter 10): embeddings, encoder, decoder, and back to words.
+
+memory = encoder(embed(source))
+logits = output(decoder(embed(target), memory))
+"""
 
 from __future__ import annotations
 
@@ -30,11 +34,11 @@ class TransformerState(NamedTuple):
     """Where a `Transformer` stands while it writes (chapter 10).
 
     Attributes:
-        memory_mask: (batch, source), True at real tokens of the source, or None.
+        source_mask: (batch, source), True at real tokens of the source, or None.
         caches: each decoder layer's.
     """
 
-    memory_mask: Bool[Tensor, "batch source"] | None
+    source_mask: Bool[Tensor, "batch source"] | None
     caches: list[DecoderCache]
 
 
@@ -73,28 +77,12 @@ class Transformer(nn.Module):
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
-        if not isinstance(config, TransformerConfig):
-            raise TypeError(f"config must be a TransformerConfig, got {type(config).__name__}")
-        require_integer("vocab_size", config.vocab_size, least=1)
-        require_integer("max_len", config.max_len, least=1)
-        if config.positions not in POSITIONS:
-            raise ValueError(
-                f"positions must be one of {', '.join(POSITIONS)}, got {config.positions!r}"
-            )
-        target_size = config.target_vocab_size
-        target_size = config.vocab_size if target_size is None else target_size
-        require_integer("target_vocab_size", target_size, least=1)
-        require_dropout(config.dropout)
-        self.config = config
-        self.source_embedding = _embedding(config.vocab_size, config.embed_dim)
-        shared = config.tie_embeddings and config.target_vocab_size is None
-        self.target_embedding = (
-            _same_weight(self.source_embedding)
-            if shared
-            else _embedding(target_size, config.embed_dim)
-        )
-        self.positions = _positions(config)
-        self.dropout = nn.Dropout(config.dropout)
+        _require_config(config)
+        one_vocabulary = config.target_vocab_size is None
+        target_size = config.vocab_size if one_vocabulary else config.target_vocab_size
+        num_decoder_layers = config.num_decoder_layers
+        if num_decoder_layers is None:
+            num_decoder_layers = config.num_layers
         options = {
             "embed_dim": config.embed_dim,
             "num_heads": config.num_heads,
@@ -108,13 +96,16 @@ class Transformer(nn.Module):
             "rotary": config.positions == "rotary",
             "checkpointing": config.checkpointing,
         }
+        self.config = config
+        self.source_embedding = _embedding(config.vocab_size, config.embed_dim)
+        if config.tie_embeddings and one_vocabulary:
+            self.target_embedding = _with_same_weight(self.source_embedding)
+        else:
+            self.target_embedding = _embedding(target_size, config.embed_dim)
+        self.positions = _added_positions(config)
+        self.dropout = nn.Dropout(config.dropout)
         self.encoder = Encoder(num_layers=config.num_layers, **options)
-        decoder_layers = config.num_decoder_layers
-        decoder_layers = config.num_layers if decoder_layers is None else decoder_layers
-        require_integer("num_decoder_layers", decoder_layers, least=1)
-        require_bool("tie_embeddings", config.tie_embeddings)
-        require_bool("checkpointing", config.checkpointing)
-        self.decoder = Decoder(num_layers=decoder_layers, **options)
+        self.decoder = Decoder(num_layers=num_decoder_layers, **options)
         self.output = nn.Linear(config.embed_dim, target_size, bias=False)
         if config.tie_embeddings:
             self.output.weight = self.target_embedding.weight
@@ -149,20 +140,13 @@ class Transformer(nn.Module):
         target_mask: Bool[Tensor, "batch target"] | None = None,
     ) -> Float[Tensor, "batch target embed_dim"]:
         """Give the vectors of which `output` makes logits; the arguments are those of `forward`."""
-        source = self._tokens("source", source, source_mask, self.source_embedding)
-        target = self._tokens("target", target, target_mask, self.target_embedding)
-        if len(source) != len(target):
-            raise ValueError(
-                f"source and target disagree in batch: {len(source)} and {len(target)}"
-            )
-        if target.shape[1] == 0:
-            raise ValueError("target must hold at least the begin mark, got no token")
-        require_no_hole(source_mask=source_mask, target_mask=target_mask)
-        memory = self._read(source, source_mask)
+        self._require_sentences(source, source_mask, target, target_mask)
+        x = self._embed(self.source_embedding, source, source_mask)  # (batch, source, embed_dim)
+        memory = self.encoder(x, padding_mask=source_mask)  # (batch, source, embed_dim)
+        y = self._embed(self.target_embedding, target, target_mask)  # (batch, target, embed_dim)
         # The target's own padding stands behind its real tokens: it is in their future, which is
         # hidden anyway. So no mask is needed, and the kernel for causal attention can run.
-        embedded = self._embed(target, self.target_embedding)
-        return self.decoder(embedded, memory, memory_mask=_for_queries(source_mask))
+        return self.decoder(y, memory, memory_padding_mask=source_mask)
 
     def start(
         self,
@@ -170,9 +154,11 @@ class Transformer(nn.Module):
         source_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> TransformerState:
         """Read the source; give the state before the first token."""
-        source = self._tokens("source", source, source_mask, self.source_embedding)
+        self._require_source(source, source_mask)
         require_no_hole(source_mask=source_mask)
-        return TransformerState(source_mask, self.decoder.start(self._read(source, source_mask)))
+        x = self._embed(self.source_embedding, source, source_mask)  # (batch, source, embed_dim)
+        memory = self.encoder(x, padding_mask=source_mask)  # (batch, source, embed_dim)
+        return TransformerState(source_mask, self.decoder.start(memory))
 
     def step(
         self, tokens: Int64[Tensor, "batch"], state: TransformerState
@@ -181,41 +167,64 @@ class Transformer(nn.Module):
 
         The state that was given stays as it was, so that one can go on from it in several ways.
         """
-        tokens = as_column(tokens)
-        require_known("tokens", tokens, self.target_embedding)
-        batch = len(state.caches[0].memory.key)
-        if len(tokens) != batch:
-            raise ValueError(f"tokens and state disagree in batch: {len(tokens)} and {batch}")
+        tokens = as_column(tokens)  # (batch, 1)
+        position = self._require_next(tokens, state)
         caches = [DecoderCache(cache.written.copy(), cache.memory) for cache in state.caches]
-        mask = _for_queries(state.memory_mask)
-        offset = len(caches[0].written)
-        self._require_room("target", offset + 1)
-        embedded = self._embed(tokens, self.target_embedding, offset)
-        logits = self.output(self.decoder(embedded, memory_mask=mask, caches=caches))
-        return logits[:, 0], TransformerState(state.memory_mask, caches)
+        y = self._embed(self.target_embedding, tokens, offset=position)  # (batch, 1, embed_dim)
+        y = self.decoder(y, memory_padding_mask=state.source_mask, caches=caches)
+        return self.output(y)[:, 0], TransformerState(state.source_mask, caches)
 
-    def _read(self, source: Tensor, source_mask: Tensor | None) -> Tensor:
-        """Give the memory, (batch, source, embed_dim)."""
-        return self.encoder(self._embed(source, self.source_embedding), _for_queries(source_mask))
-
-    def _embed(self, tokens: Tensor, embedding: nn.Embedding, offset: int = 0) -> Tensor:
-        """Give (batch, length, embed_dim): words of the size of their positions, and both added."""
-        embedded = embedding(tokens) * math.sqrt(self.config.embed_dim)
-        if self.positions is not None:
-            embedded = self.positions(embedded, offset)
-        return self.dropout(embedded)
-
-    def _tokens(
-        self, name: str, tokens: Tensor, mask: Tensor | None, embedding: nn.Embedding
+    def _embed(
+        self, embedding: nn.Embedding, tokens: Tensor, mask: Tensor | None = None, offset: int = 0
     ) -> Tensor:
-        """Check some sentences; give them with a known token at padding, whatever was there."""
+        """Give words of the size of their positions, and both added, (batch, length, embed_dim)."""
+        if mask is not None:
+            tokens = tokens.masked_fill(~mask, 0)  # whatever stands at padding, a known token
+        x = embedding(tokens) * math.sqrt(self.config.embed_dim)
+        if self.positions is not None:
+            x = self.positions(x, offset)
+        return self.dropout(x)
+
+    def _require_sentences(
+        self,
+        source: Tensor,
+        source_mask: Tensor | None,
+        target: Tensor,
+        target_mask: Tensor | None,
+    ) -> None:
+        self._require_source(source, source_mask)
+        self._require_tokens("target", target, target_mask, self.target_embedding)
+        if len(source) != len(target):
+            raise ValueError(
+                f"source and target disagree in batch: {len(source)} and {len(target)}"
+            )
+        if target.shape[1] == 0:
+            raise ValueError("target must hold at least the begin mark, got no token")
+        require_no_hole(source_mask=source_mask, target_mask=target_mask)
+
+    def _require_source(self, source: Tensor, source_mask: Tensor | None) -> None:
+        self._require_tokens("source", source, source_mask, self.source_embedding)
+
+    def _require_tokens(
+        self, name: str, tokens: Tensor, mask: Tensor | None, embedding: nn.Embedding
+    ) -> None:
         require_tokens(name, tokens, f"(batch, {name})")
         self._require_room(name, tokens.shape[1])
         if mask is not None:
             require_padding_mask(f"{name}_mask", mask, tokens)
-            tokens = tokens.masked_fill(~mask, 0)
-        require_known(name, tokens, embedding)
-        return tokens
+        require_known(name, tokens, embedding, mask)
+
+    def _require_next(self, tokens: Tensor, state: TransformerState) -> int:
+        """Refuse tokens that cannot come next; give their position."""
+        require_known("tokens", tokens, self.target_embedding)
+        cache = state.caches[0]
+        if len(tokens) != len(cache.memory.key):
+            raise ValueError(
+                f"tokens and state disagree in batch: {len(tokens)} and {len(cache.memory.key)}"
+            )
+        position = len(cache.written)
+        self._require_room("target", position + 1)
+        return position
 
     def _require_room(self, name: str, length: int) -> None:
         if length > self.config.max_len:
@@ -224,19 +233,31 @@ class Transformer(nn.Module):
             )
 
 
-def _for_queries(mask: Tensor | None) -> Tensor | None:
-    """Make a padding mask (batch, key) one for attention, (batch, 1, key)."""
-    return None if mask is None else mask[:, None]
+def _require_config(config: TransformerConfig) -> None:
+    """Refuse what the parts, which refuse their own sizes, are not asked."""
+    if not isinstance(config, TransformerConfig):
+        raise TypeError(f"config must be a TransformerConfig, got {type(config).__name__}")
+    for name in ("vocab_size", "embed_dim", "max_len"):
+        require_integer(name, getattr(config, name), least=1)
+    for name in ("target_vocab_size", "num_decoder_layers"):
+        if getattr(config, name) is not None:
+            require_integer(name, getattr(config, name), least=1)
+    for name in ("tie_embeddings", "checkpointing"):
+        require_bool(name, getattr(config, name))
+    require_dropout(config.dropout)
+    if config.positions not in POSITIONS:
+        raise ValueError(
+            f"positions must be one of {', '.join(POSITIONS)}, got {config.positions!r}"
+        )
 
 
 def _embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
-    require_integer("embed_dim", embed_dim, least=1)
     embedding = nn.Embedding(vocab_size, embed_dim)
     nn.init.normal_(embedding.weight, std=embed_dim**-0.5)
     return embedding
 
 
-def _same_weight(embedding: nn.Embedding) -> nn.Embedding:
+def _with_same_weight(embedding: nn.Embedding) -> nn.Embedding:
     """Make a second module with the first one's weight, and draw nothing.
 
     The first under a second name would not do: `torch.func.functional_call` breaks such a model.
@@ -246,7 +267,7 @@ def _same_weight(embedding: nn.Embedding) -> nn.Embedding:
     return second
 
 
-def _positions(config: TransformerConfig) -> nn.Module | None:
+def _added_positions(config: TransformerConfig) -> nn.Module | None:
     """What is added to the embeddings; rotary positions sit in the layers."""
     if config.positions == "sinusoidal":
         return SinusoidalPositions(config.embed_dim)

@@ -1,7 +1,13 @@
-"""Layers on layers (chapters 09 and 10): the encoder and the decoder of a Transformer."""
+"""Layers on layers (chapters 09 and 10): the encoder and the decoder of a Transformer.
+
+for layer in layers:
+    x = layer(x)
+x = norm(x)  # only with the norm first: nothing else has normalised the last sum
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from jaxtyping import Bool, Float
@@ -51,7 +57,7 @@ class Encoder(nn.Module):
         require_integer("num_layers", num_layers, least=1)
         sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "ffn_dim": ffn_dim}
         self.layers = nn.ModuleList(EncoderLayer(**sizes, **options) for _ in range(num_layers))
-        self.norm = _last_norm(embed_dim, options)
+        self.norm = _last_norm(embed_dim, **options)
         self.checkpointing = checkpointing
 
     def forward(
@@ -59,6 +65,7 @@ class Encoder(nn.Module):
         x: Float[Tensor, "batch length embed_dim"],
         mask: Bool[Tensor, "..."] | None = None,
         *,
+        padding_mask: Bool[Tensor, "batch length"] | None = None,
         causal: bool = False,
         caches: list[KeyValueCache] | None = None,
     ) -> Float[Tensor, "batch length embed_dim"]:
@@ -66,16 +73,15 @@ class Encoder(nn.Module):
 
         Args:
             x: (batch, length, embed_dim), embeddings with their positions.
-            mask, causal: as for `MultiHeadAttention`.
+            mask, padding_mask, causal: as for `EncoderLayer`.
             caches: one for each layer, for a model that writes.
 
         Returns:
             (batch, length, embed_dim).
         """
-        _require_caches(caches, self.layers)
-        for i, layer in enumerate(self.layers):
-            cache = None if caches is None else caches[i]
-            x = _call(self, layer, x, mask, causal=causal, cache=cache)
+        options = {"mask": mask, "padding_mask": padding_mask, "causal": causal}
+        for layer, cache in _with_caches(self.layers, caches):
+            x = _run(layer, x, cache=cache, checkpointing=self.checkpointing, **options)
         return self.norm(x)
 
 
@@ -114,7 +120,7 @@ class Decoder(nn.Module):
         require_integer("num_layers", num_layers, least=1)
         sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "ffn_dim": ffn_dim}
         self.layers = nn.ModuleList(DecoderLayer(**sizes, **options) for _ in range(num_layers))
-        self.norm = _last_norm(embed_dim, options)
+        self.norm = _last_norm(embed_dim, **options)
         self.checkpointing = checkpointing
 
     def start(self, memory: Float[Tensor, "batch source memory_dim"]) -> list[DecoderCache]:
@@ -128,42 +134,54 @@ class Decoder(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
         memory_mask: Bool[Tensor, "..."] | None = None,
         *,
+        padding_mask: Bool[Tensor, "batch target"] | None = None,
+        memory_padding_mask: Bool[Tensor, "batch source"] | None = None,
         caches: list[DecoderCache] | None = None,
     ) -> Float[Tensor, "batch target embed_dim"]:
         """Give every token a vector that knows what is written before it and what was read.
 
         Args:
             x: (batch, target, embed_dim), embeddings with their positions.
-            memory, mask, memory_mask: as for `DecoderLayer`.
-            caches: from `start`; then there is no memory, and x are the tokens that follow.
+            memory: (batch, source, memory_dim), what was read; not with caches, which hold it.
+            mask, memory_mask, padding_mask, memory_padding_mask: as for `DecoderLayer`.
+            caches: from `start`; then x are the tokens after those of earlier calls.
 
         Returns:
             (batch, target, embed_dim).
         """
-        _require_caches(caches, self.layers)
-        for i, layer in enumerate(self.layers):
-            cache = None if caches is None else caches[i]
-            x = _call(self, layer, x, memory, mask, memory_mask, cache=cache)
+        masks = {
+            "mask": mask,
+            "memory_mask": memory_mask,
+            "padding_mask": padding_mask,
+            "memory_padding_mask": memory_padding_mask,
+        }
+        for layer, cache in _with_caches(self.layers, caches):
+            x = _run(layer, x, memory, cache=cache, checkpointing=self.checkpointing, **masks)
         return self.norm(x)
 
 
-def _last_norm(embed_dim: int, options: dict[str, Any]) -> nn.Module:
-    """With the norm first, nothing has normalised the last sum."""
-    if not options.get("norm_first", False):
-        return nn.Identity()
-    return nn.LayerNorm(embed_dim, eps=options.get("norm_eps", 1e-5))
+def _last_norm(
+    embed_dim: int, norm_first: bool = False, norm_eps: float = 1e-5, **_: Any
+) -> nn.Module:
+    return nn.LayerNorm(embed_dim, eps=norm_eps) if norm_first else nn.Identity()
 
 
-def _require_caches(caches: list | None, layers: nn.ModuleList) -> None:
-    if caches is not None and len(caches) != len(layers):
+def _with_caches(
+    layers: nn.ModuleList, caches: list | None
+) -> Iterator[tuple[nn.Module, KeyValueCache | DecoderCache | None]]:
+    """Give each layer with its cache, or with None where there are none."""
+    caches = [None] * len(layers) if caches is None else caches
+    if len(caches) != len(layers):
         raise ValueError(f"caches must be one for each of {len(layers)} layers, got {len(caches)}")
+    return zip(layers, caches, strict=True)
 
 
-def _call(stack: nn.Module, layer: nn.Module, *inputs: Any, cache: Any, **options: Any) -> Tensor:
-    options["cache"] = cache
-    again = stack.checkpointing and stack.training
+def _run(
+    layer: nn.Module, *inputs: Tensor | None, cache: Any, checkpointing: bool, **options: Any
+) -> Tensor:
+    """Call a layer; with checkpointing in training, so that the gradients compute it again."""
     # A layer with a cache is never computed again: it would append to it once more. Nor is one
     # that is recorded, which runs without the fused kernel now, and perhaps with it then.
-    if not again or cache is not None or is_recorded(layer):
-        return layer(*inputs, **options)
-    return checkpoint(layer, *inputs, use_reentrant=False, **options)
+    if checkpointing and layer.training and cache is None and not is_recorded(layer):
+        return checkpoint(layer, *inputs, use_reentrant=False, **options)
+    return layer(*inputs, cache=cache, **options)
