@@ -111,6 +111,31 @@ def test_a_new_version_is_stamped(tmp_path):
     assert f"{repository()}@v7.8.9" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
+def test_another_first_code_cell_is_stamped_into_the_notebooks(tmp_path):
+    make_repository(tmp_path)
+    path = min((tmp_path / "chapters").glob("*.ipynb"))
+    before = path.read_bytes()
+    assert stamping.write_bootstrap(path, "import this")
+    assert path.read_bytes() != before
+    assert stamping.stamp(root=tmp_path) == [path]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("made", "installs"),
+    [([], True), (["attncourse"], True), (["attncourse", "attncourse/__init__.py"], False)],
+)
+def test_a_folder_with_the_name_of_the_package_is_not_the_package(tmp_path, made, installs):
+    for name in made:
+        (tmp_path / name).touch() if name.endswith(".py") else (tmp_path / name).mkdir()
+    code = re.sub("%pip install.*", "print('installs')", bootstrap_source())
+    command = [sys.executable, "-S", "-c", code]  # -S: with nothing that is installed
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("installs" in done.stdout) == installs
+
+
 def test_a_version_before_a_release_is_stamped_whole():
     address = "https://github.com/ada/b"
     line = f'"attncourse @ git+{address}@v{{}}"'

@@ -40,7 +40,8 @@ def bootstrap_source(root: Path = ROOT) -> str:
     """Return the first code cell of every notebook: on Colab it installs the package."""
     return (
         "import importlib.util\n\n"
-        'if importlib.util.find_spec("attncourse") is None:\n'
+        'spec = importlib.util.find_spec("attncourse")\n'
+        "if spec is None or spec.origin is None:  # a mere folder has no origin\n"
         f'    %pip install -q "attncourse @ git+https://github.com/{repository(root)}'
         f'@v{version(root)}"'
     )

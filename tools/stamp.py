@@ -1,4 +1,5 @@
-"""Write the repository's address and the version into every file that repeats them.
+"""Write the repository's address and the version into every file that repeats them, and the first
+code cell into every notebook.
 
 python -m tools.stamp                 after a new version in pyproject.toml
 python -m tools.stamp owner/name      in a fork
@@ -12,7 +13,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tools.project import ROOT, pages_url, repository, version
+import nbformat
+
+from tools.execute import write
+from tools.project import ROOT, bootstrap_source, pages_url, repository, version
 
 TEXT = {".cff", ".ipynb", ".md", ".py", ".toml", ".yml", ".yaml", ".html", ".txt"}
 
@@ -64,7 +68,21 @@ def stamp(new: str | None = None, root: Path = ROOT) -> list[Path]:
         if result != text:
             path.write_bytes(result.encode("utf-8"))
             changed.append(path)
+    for path in sorted((root / "chapters").glob("*.ipynb")):
+        if write_bootstrap(path, bootstrap_source(root)) and path not in changed:
+            changed.append(path)
     return changed
+
+
+def write_bootstrap(path: Path, source: str) -> bool:
+    """Write the source into the notebook's cell that installs the package; say if that was new."""
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "bootstrap" in cell.metadata.get("tags", [])]
+    if cell.source == source:
+        return False
+    cell.source = source
+    write(notebook, path)
+    return True
 
 
 def main() -> None:
