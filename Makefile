@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CHAPTER ?=
+RUNS ?=
 REPO ?=
 PORT ?= 8000
 
@@ -48,8 +49,8 @@ browser: $(READY) ## open every page of the built book in a browser
 	@test -f $(HTML)/index.html || { echo "There is no book yet: run make book first." >&2; exit 1; }
 	$(BIN)/python -m pytest -q -m browser tests/browser
 
-test-portable: ## the chapters again, as on a processor without vector instructions
-	ATEN_CPU_CAPABILITY=default $(MAKE) chapters
+test-portable: $(READY) ## the chapters (or CHAPTER=02) as on other machines (RUNS="own 1e-4*")
+	$(BIN)/python -m tools.portable --runs $(foreach run,$(or $(RUNS),*),'$(run)') -- $(NOTEBOOKS)
 
 execute: $(READY) ## run the notebooks (or CHAPTER=02) and store their outputs
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.execute $(NOTEBOOKS)

@@ -18,6 +18,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import attncourse
+from tools import portable
 from tools import stamp as stamping
 from tools.book_extension import as_restructured_text, keep_returns_whole
 from tools.execute import execute, normalise, write
@@ -314,6 +315,20 @@ def test_the_newest_of_everything_builds_the_book_as_well():
     assert "jupyter-book build ." in newest
 
 
+def test_every_week_the_chapters_run_as_on_other_machines():
+    job = WORKFLOWS["weekly"]["portable"]
+    assert len(job["strategy"]["matrix"]["os"]) == 3
+    runs = job["strategy"]["matrix"]["runs"]
+    assert portable.chosen(" ".join(runs).split()) == portable.RUNS
+    assert "make test-portable PYTHON=python RUNS='${{ matrix.runs }}'" in steps(job)
+
+
+def test_some_runs_can_be_picked(checkout):
+    assert "--runs '*' -- " in make("-n", "test-portable", folder=checkout).stdout
+    picked = make("-n", "test-portable", "RUNS=own 1e-4*", folder=checkout).stdout
+    assert "--runs 'own' '1e-4*' -- chapters/01_first.ipynb" in picked
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_documents_name_targets_and_files_that_exist(name):
     text = read(name)
@@ -374,7 +389,7 @@ def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[st
     if shutil.which("make") is None:
         pytest.skip("no make here")
     handed = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
-    handed |= {"PYTHON", "VENV", "CHAPTER", "REPO", "PORT"}
+    handed |= {"PYTHON", "VENV", "CHAPTER", "RUNS", "REPO", "PORT"}
     environment = {name: value for name, value in os.environ.items() if name not in handed}
     command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -442,7 +457,7 @@ def test_every_target_that_runs_python_installs_first(checkout):
         assert not needing or "pip --version" in needing[0], target
 
 
-@pytest.mark.parametrize("target", ["chapters", "execute"])
+@pytest.mark.parametrize("target", ["chapters", "test-portable", "execute"])
 def test_a_chapter_is_named_by_the_start_of_its_name(checkout, target):
     both = make("-n", target, folder=checkout).stdout
     assert "chapters/01_first.ipynb" in both
@@ -452,7 +467,7 @@ def test_a_chapter_is_named_by_the_start_of_its_name(checkout, target):
     assert "chapters/02_second.ipynb" in one
 
 
-@pytest.mark.parametrize("target", ["chapters", "execute"])
+@pytest.mark.parametrize("target", ["chapters", "test-portable", "execute"])
 def test_a_chapter_that_is_not_there_is_refused(checkout, target):
     done = make("-n", target, "CHAPTER=99", folder=checkout)
     assert done.returncode != 0
