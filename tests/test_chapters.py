@@ -174,7 +174,7 @@ def the_first_cell_links_to_colab(notebook, name):
 def checks_name_an_exercise(notebook, name):
     for number, cell in code_cells(notebook):
         for found in re.findall(r"\bcheck\(\s*[\"']([^\"']*)[\"']", cell.source):
-            if found not in known_exercises():
+            if found not in EXERCISES:
                 yield f"cell {number} checks {found!r}, which is no exercise"
 
 
@@ -198,10 +198,6 @@ def the_file_is_normalised(notebook, name):
     normalise(normal)
     if normal != notebook:
         yield "the file is not as `make execute` writes it"
-
-
-def known_exercises() -> set[str]:
-    return set(EXERCISES)
 
 
 def dead_links(text: str) -> list[str]:
