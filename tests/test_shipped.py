@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -71,3 +75,48 @@ def test_the_command_translates_offline_and_anywhere(tmp_path, monkeypatch, caps
         written = capsys.readouterr().out
         assert f"$ attncourse {command}\n{written}" in card
     assert not list(tmp_path.iterdir())
+
+
+ALONE = """
+import re, runpy, sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+
+def name(requirement):
+    return re.match(r"[\\w.-]+", requirement)[0].lower().replace("_", "-")
+
+installed, waiting = set(), {wanted!r}
+while waiting:
+    one = name(waiting.pop())
+    try:
+        needs = requires(one) or [] if one not in installed else []
+    except PackageNotFoundError:  # for another system
+        continue
+    installed.add(one)
+    waiting += [need for need in needs if "extra ==" not in need]
+
+class Hidden:
+    def find_spec(module, path=None, target=None):
+        of = {{name(each) for each in owners.get(module.partition(".")[0], ())}}
+        if of and not of & installed:
+            raise ModuleNotFoundError(f"hidden: {{module}}", name=module)
+
+owners = packages_distributions()
+owners.pop("attncourse", None)
+sys.meta_path.insert(0, Hidden)
+sys.argv = ["attncourse", "translate", "A dog runs on the beach."]
+runpy.run_module("attncourse", run_name="__main__")
+"""
+
+
+def test_a_plain_installation_runs_the_first_command_of_the_readme(tmp_path):
+    """Kind: what the main use needs is no dependency. Everything else that is installed hides."""
+    root = Path(__file__).parents[1]
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.M | re.S)
+    code = ALONE.format(wanted=re.findall(r'"(.+)"', found[1]))
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_WAIT_POLICY": "passive"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.lower().startswith("un chien court")

@@ -14,6 +14,7 @@ from itertools import count
 from attncourse.data.grammar.clauses import Pair
 from attncourse.data.grammar.drawing import Drawer
 from attncourse.data.grammar.words import CAPITALS
+from attncourse.data.vocabulary import join_words
 
 SHORTEST = 3  # "they sleep ."
 LONGER = 11  # sentences of the length test have up to so many words more than those of training
@@ -154,12 +155,5 @@ def detokenise(tokens: Iterable[str], language: str = "en") -> str:
     """
     if language not in ("en", "fr"):
         raise ValueError(f'language must be "en" or "fr", got {language!r}')
-    text = ""
-    for token in tokens:
-        joined = token in (".", ",") or token.startswith("'") or text.endswith("'")
-        if token == "?" and language == "en":
-            joined = True
-        if text and not joined:
-            text += " "
-        text += token.capitalize() if token in CAPITALS else token
-    return text[:1].upper() + text[1:]
+    words = (token.capitalize() if token in CAPITALS else token for token in tokens)
+    return join_words(words, language)

@@ -9,7 +9,12 @@ from attncourse.data.grammar.clauses import Pair
 from attncourse.data.real import Pair as Caption
 from attncourse.data.real import multi30k
 from attncourse.data.translation import translation_pairs
-from attncourse.data.vocabulary import BytePairVocabulary, Vocabulary, split_words
+from attncourse.data.vocabulary import (
+    BaseVocabulary,
+    BytePairVocabulary,
+    Vocabulary,
+    split_words,
+)
 from attncourse.recipes.recipe import Recipe
 
 Numbered = tuple[list[int], list[int]]
@@ -29,8 +34,8 @@ class Corpus:
         tests: by name, the pairs as the corpus gives them.
     """
 
-    source: Vocabulary
-    target: Vocabulary
+    source: BaseVocabulary
+    target: BaseVocabulary
     train: list[Numbered]
     validation: list[Numbered]
     tests: dict[str, Sequence[Pair | Caption]]

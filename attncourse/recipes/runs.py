@@ -17,7 +17,7 @@ from torch import nn
 from attncourse.checks import require_integer
 from attncourse.data.batches import Batches
 from attncourse.data.files import write_atomically
-from attncourse.data.vocabulary import Vocabulary, load_vocabulary
+from attncourse.data.vocabulary import BaseVocabulary, load_vocabulary
 from attncourse.recipes import corpora, scores
 from attncourse.recipes.recipe import Recipe
 from attncourse.runtime import seed_everything
@@ -49,8 +49,8 @@ class Run:
     recipe: Recipe
     seed: int
     model: nn.Module
-    source: Vocabulary
-    target: Vocabulary
+    source: BaseVocabulary
+    target: BaseVocabulary
 
     @property
     def translator(self) -> Translator:
