@@ -57,7 +57,6 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for editors and type checkers
     from attncourse.translator import Translator
 
     from . import (  # noqa: F401
-        cells,
         checks,
         cli,
         data,
