@@ -8,6 +8,7 @@ an answer would have to be awaited.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -30,6 +31,12 @@ def require_integer(name: str, value: object, least: int | None = None) -> None:
         )
 
 
+def require_number(name: str, value: object) -> None:
+    """Refuse, by its name, what is no real number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+
+
 def require_heads(embed_dim: int, num_heads: int) -> None:
     """Refuse a width that cannot be divided among the heads."""
     require_integer("embed_dim", embed_dim, least=1)
@@ -46,8 +53,7 @@ def require_bool(name: str, value: object) -> None:
 
 def require_dropout(share: float) -> None:
     """Refuse a share that is not in [0, 1)."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)):
-        raise TypeError(f"dropout must be a number, got {type(share).__name__}")
+    require_number("dropout", share)
     if not 0 <= share < 1:
         raise ValueError(f"dropout must lie in [0, 1), got {share}")
 

@@ -92,10 +92,12 @@ def best_of_all(model, kind: int, vocabulary: int, max_length: int, penalty: flo
         for body in itertools.product(words, repeat=length)
     ]
     cut = [list(body) for body in itertools.product(words, repeat=max_length)]
-    return max(
-        log_probability(model, kind, tokens) / ((5 + len(tokens)) / 6) ** penalty
-        for tokens in ended + cut
-    )
+    return max(score(log_probability(model, kind, one), len(one), penalty) for one in ended + cut)
+
+
+def score(total: float, length: int, penalty: float) -> float:
+    """Give a number that grows with log p / ((5 + length) / 6)^penalty, and cannot overflow."""
+    return penalty * math.log((5 + length) / 6) - math.log(-total) if total else math.inf
 
 
 def lists(decoded: Decoded) -> list[list[int]]:
@@ -210,6 +212,22 @@ def test_the_length_penalty_is_that_of_the_paper():
     assert decoded.log_probability.item() == pytest.approx(math.log(0.24))  # not divided
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("penalty", [20, np.float16(500.0), 5000.0, 1e308], ids=repr)
+@pytest.mark.usefixtures("own_errors")
+def test_no_length_penalty_overflows(penalty, dtype):
+    # Kind: a number that is admitted must not overflow on the way. Where the length decides, the
+    # longest beginnings win, and among equals in length the likelier one.
+    model = likelier_later()
+    model.tables = model.tables.clamp(min=-30.0).to(dtype)
+    model.tables[:, 3, EOS] = model.tables[:, [4, 5, 6, 7], 3] = -torch.inf
+    model.tables[0, [4, 5, 6, 7], EOS] = 0.0
+    decoded = beam_search(
+        model, kinds(1), **MARKS, max_length=3, beam_size=4, length_penalty=penalty
+    )
+    assert lists(decoded) == [[3, 5, EOS]]
+
+
 @SEARCHES
 def test_a_sentence_that_does_not_end_is_cut(search):
     logits = torch.full((1, 5, 5), LOWEST, dtype=torch.float64)
@@ -272,7 +290,7 @@ def test_greedy_reads_what_it_wrote():
     st.integers(0, 10**6),
     st.integers(3, 4),
     st.integers(1, 4),
-    st.sampled_from([0.0, 0.6, 1.0, 2.5]),
+    st.sampled_from([0.0, 0.6, 1.0, 2.5, 500.0, 5000.0]),  # the last two: a penalty overflows
     st.booleans(),
 )
 @settings(max_examples=40)
@@ -293,7 +311,7 @@ def test_a_beam_wide_enough_finds_the_best_of_all(seed, vocabulary, max_length, 
         exact = log_probability(model, kind, tokens)
         assert decoded.log_probability[kind].item() == pytest.approx(exact, rel=1e-12)
         best = best_of_all(model, kind, vocabulary, max_length, penalty)
-        assert exact / ((5 + len(tokens)) / 6) ** penalty == pytest.approx(best, rel=1e-12)
+        assert score(exact, len(tokens), penalty) == pytest.approx(best, rel=1e-12, abs=1e-12)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 9), st.sampled_from([0.0, 1.0, 5.0]))
@@ -319,7 +337,7 @@ def test_sentences_do_not_hear_each_other(seed, beam_size, penalty):
         torch.testing.assert_close(alone.log_probability[0], together.log_probability[kind])
 
 
-@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from([0.0, 0.8, 3.0]))
+@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from([0.0, 0.8, 3.0, 5000.0]))
 @settings(max_examples=40)
 def test_stopping_early_loses_nothing(seed, beam_size, penalty):
     # Followed to the end without ever stopping, written plainly with lists.
@@ -335,7 +353,7 @@ def test_stopping_early_loses_nothing(seed, beam_size, penalty):
         longer = sorted(longer, reverse=True)[:beam_size]
         ended += [one for one in longer if one[1][-1] == EOS or length == max_length]
         beam = [one for one in longer if one[1][-1] != EOS]
-    total, tokens = max(ended, key=lambda one: one[0] / ((5 + len(one[1])) / 6) ** penalty)
+    total, tokens = max(ended, key=lambda one: score(one[0], len(one[1]), penalty))
     decoded = beam_search(
         model,
         kinds(1),
@@ -548,10 +566,12 @@ def test_a_draw_has_the_models_own_probability(seed):
     [
         ({"temperature": 0.0}, ValueError, ["temperature", "positive", "0.0"]),
         ({"temperature": math.nan}, ValueError, ["temperature", "nan"]),
+        ({"temperature": "1"}, TypeError, ["temperature", "number", "str"]),
         ({"top_k": 0}, ValueError, ["top_k", "positive", "0"]),
         ({"top_k": 2.0}, TypeError, ["top_k", "integer", "float"]),
         ({"top_p": 0.0}, ValueError, ["top_p", "above 0", "0.0"]),
         ({"top_p": 1.5}, ValueError, ["top_p", "at most 1", "1.5"]),
+        ({"top_p": True}, TypeError, ["top_p", "number", "bool"]),
     ],
 )
 def test_draws_that_make_no_sense_are_refused(own_errors, changes, error, words):
@@ -605,19 +625,53 @@ def test_logits_of_another_shape_are_refused(search):
 
 
 @SEARCHES
-@pytest.mark.parametrize("since", [1, 2, 4])
-def test_logits_that_are_no_numbers_are_told(search, since):
-    """Also if a sentence has ended before."""
+@pytest.mark.parametrize("since", [1, 2, 4])  # also after sentences that have ended
+@pytest.mark.parametrize(
+    ("bad", "where", "words"),
+    [
+        (math.nan, [6], "nan"),
+        (math.nan, slice(None), "nan"),
+        (math.inf, [6], "is inf"),
+        (-math.inf, slice(None), "-inf"),
+    ],
+    ids=["a NaN", "NaN alone", "infinite", "nothing may come"],
+)
+def test_logits_that_are_not_finite_are_told(search, since, bad, where, words):
+    # Kind: what is not finite must show.
     steps = 0
 
     def logits(rows):
         nonlocal steps
         steps += 1
-        likely = torch.tensor([0.0, 0.0, 4.0, 5.0, 0.0, 0.0, 0.0])  # the third is the end mark
-        return (likely if steps < since else likely * torch.nan).expand(rows, -1)
+        likely = torch.tensor([0.0, 0.0, 4.0, 5.0, 0.0, 0.0, 0.0])  # 2 is the end
+        if steps >= since:
+            likely[where] = bad
+        return likely.expand(rows, -1)
 
-    with refused(ValueError, "model", "nan"):
+    with refused(ValueError, "model", "Wrong", words):
         search(Wrong(logits), kinds(3), **MARKS, max_length=5)
+
+
+@SEARCHES
+def test_a_token_that_may_not_come_never_comes(search):
+    table = tables(5, 7)
+    table[:, :, [3, 5]] = -torch.inf
+    decoded = search(Markov(table), kinds(5), **MARKS, max_length=11)
+    assert not {3, 5} & {token for row in lists(decoded) for token in row}
+    assert decoded.log_probability.isfinite().all()
+
+
+@pytest.mark.parametrize("after", [math.nan, math.inf, -math.inf])
+def test_what_follows_no_beginning_does_not_matter(after):
+    # A beam of three has places without a beginning where only two tokens may come, and behind the
+    # end mark.
+    table = tables(5, 7)
+    table[:, :, [0, 1, 4, 5, 6]] = -torch.inf
+    wanted = beam_search(Markov(table), kinds(5), **MARKS, max_length=4, beam_size=3)
+    table[:, [0, EOS, 4, 5, 6]] = after
+    decoded = beam_search(Markov(table), kinds(5), **MARKS, max_length=4, beam_size=3)
+    assert lists(decoded) == lists(wanted)
+    assert torch.equal(decoded.log_probability, wanted.log_probability)
 
 
 @SEARCHES
@@ -652,6 +706,8 @@ def test_a_temperature_may_be_as_extreme_as_a_float(temperature):
         ({"beam_size": 2.5}, TypeError, ["beam_size", "integer", "float"]),
         ({"length_penalty": -0.5}, ValueError, ["length_penalty", "0 or more", "-0.5"]),
         ({"length_penalty": math.nan}, ValueError, ["length_penalty", "nan"]),
+        ({"length_penalty": math.inf}, ValueError, ["length_penalty", "finite", "inf"]),
+        ({"length_penalty": "1"}, TypeError, ["length_penalty", "number", "str"]),
     ],
 )
 def test_beams_that_make_no_sense_are_refused(own_errors, changes, error, words):

@@ -2,7 +2,7 @@
 
 | module | what it holds |
 |---|---|
-| `state` | a decoder's state, row by row, and what a search gives |
+| `search` | what every search has in common: a model's steps, the rows of its state, its result |
 | `writing` | one sentence word by word: greedy search and sampling |
 | `beam` | several beginnings at once: beam search |
 
@@ -13,7 +13,7 @@ an object in it that holds tensors has a method `select` of its own.
 """
 
 from attncourse.decoding.beam import beam_search
-from attncourse.decoding.state import Decoded, select
+from attncourse.decoding.search import Decoded, select
 from attncourse.decoding.writing import greedy, sample
 
 __all__ = ["Decoded", "beam_search", "greedy", "sample", "select"]

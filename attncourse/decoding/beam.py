@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from attncourse.checks import require_integer
-from attncourse.decoding.state import Decoded, decoded, require_search, select, step
+from attncourse.checks import require_integer, require_number
+from attncourse.decoding.search import Decoded, Search, select
 from attncourse.runtime import evaluating
 
 
@@ -47,7 +47,8 @@ def beam_search(
 
     Raises:
         TypeError: as `greedy`.
-        ValueError: as `greedy`, and if `beam_size` is not positive or `length_penalty` negative.
+        ValueError: as `greedy`, and if `beam_size` is not positive, or `length_penalty` negative
+            or infinite.
 
     Source: Wu et al. 2016, section 7, equation 14, without the coverage penalty and without
     pruning by distance from the best. They do not say whether the length counts the end mark.
@@ -62,57 +63,74 @@ def beam_search(
         >>> len(written.tokens), bool((written.lengths <= 11).all())
         (2, True)
     """
-    require_search(model, source, bos=bos, eos=eos, pad=pad, max_length=max_length)
-    max_length = int(max_length)  # a number of NumPy's makes no mask with a tensor
+    search = Search(model, source, source_mask, bos=bos, eos=eos, pad=pad, max_length=max_length)
     require_integer("beam_size", beam_size, least=1)
+    require_number("length_penalty", length_penalty)
+    length_penalty = float(length_penalty)
     if not 0 <= length_penalty < float("inf"):
-        raise ValueError(f"length_penalty must be 0 or more, got {length_penalty}")
-
-    def penalty(length: int) -> float:
-        return ((5 + length) / 6) ** length_penalty
-
-    batch, device = len(source), source.device
-    written = source.new_full((batch, max_length), pad)
-    lengths = source.new_zeros(batch)
-    total = best = None  # of the best sentence so far: its log-probability, and that divided
+        raise ValueError(f"length_penalty must be 0 or more and finite, got {length_penalty}")
     with evaluating(model):
-        state = model.start(source, source_mask)
-        going = torch.arange(batch, device=device)
-        # The open beginnings of each sentence that goes on, at first only the begin mark: their
-        # log-probabilities, (going, beam), and their tokens, (going, beam, length).
-        open_, beams = None, source.new_full((batch, 1, 1), bos)
-        for length in range(1, max_length + 1 if batch else 1):
+        state = search.start()
+        # The best sentence so far of each source, by the formula above.
+        tokens, lengths, total = search.blank()
+        total = total - torch.inf
+        # The open beginnings of each unfinished sentence, (unfinished, beam, length), at first the
+        # begin mark alone, and their log-probabilities, (unfinished, beam). One that has ended
+        # keeps its place, at minus infinity.
+        unfinished = torch.arange(len(tokens), device=tokens.device)
+        beams = tokens.new_full((len(tokens), 1, 1), search.bos)
+        scores = total.new_zeros(len(tokens), 1)
+        for length in range(1, search.max_length + 1 if len(unfinished) else 1):
             beam = beams.shape[1]
-            scores, state = step(model, beams[:, :, -1].flatten(), state)
-            scores = scores.unflatten(0, (-1, beam))  # (going, beam, vocabulary)
-            if open_ is None:
-                open_ = scores.new_zeros(batch, 1)
-                total, best = (scores.new_full((batch,), -torch.inf) for _ in range(2))
-            vocabulary = scores.shape[-1]
-            scores = (open_[..., None] + scores).flatten(1)
-            open_, chosen = scores.topk(min(beam_size, beam * vocabulary))
-            parent, token = chosen // vocabulary, chosen % vocabulary
-            beams = beams.gather(1, parent[..., None].expand(-1, -1, length))
-            beams = torch.cat([beams, token[..., None]], -1)
+            last, alive = beams[:, :, -1].flatten(), (scores > -torch.inf).flatten()
+            log_probabilities, state = search.step(last, state, alive)
+            beams, scores, parent = _continued(beams, scores, log_probabilities, beam_size)
+            total = total.to(scores.dtype)
 
-            ended = (token == eos) | (length == max_length)
-            found, which = (open_ / penalty(length)).masked_fill(~ended, -torch.inf).max(1)
-            better = (found > best[going]).nonzero().squeeze(1)
-            rows, which = going[better], which[better]
-            written[rows, :length] = beams[better, which, 1:]
-            lengths[rows] = length
-            total[rows] = open_[better, which]
-            best[rows] = found[better]
-            # What is no number counts as the largest, and so is among those chosen.
-            total[going] = total[going].masked_fill(open_.isnan().any(1), torch.nan)
+            finished = (beams[:, :, -1] == search.eos) | (length == search.max_length)
+            likeliest, which = scores.masked_fill(~finished, -torch.inf).max(1)
+            best = total[unfinished], lengths[unfinished]
+            better = _wins(likeliest, length, *best, length_penalty).nonzero().squeeze(1)
+            rows = unfinished[better]
+            tokens[rows, :length] = beams[better, which[better], 1:]
+            lengths[rows], total[rows] = length, likeliest[better]
 
             # An open beginning only loses probability; at best it loses none, and then it fares
             # best at the greatest length, where it is divided by most.
-            open_ = open_.masked_fill(ended, -torch.inf)
-            left = (open_.amax(1) / penalty(max_length) > best[going]).nonzero().squeeze(1)
+            scores = scores.masked_fill(finished, -torch.inf)
+            hope, best = scores.amax(1), (total[unfinished], lengths[unfinished])
+            left = _wins(hope, search.max_length, *best, length_penalty).nonzero().squeeze(1)
             if not len(left):
                 break
             rows = (left * beam)[:, None] + parent[left]
             state = select(state, rows.flatten())
-            going, open_, beams = going[left], open_[left], beams[left]
-    return decoded(written, lengths, total)
+            unfinished, beams, scores = unfinished[left], beams[left], scores[left]
+    return search.found(Decoded(tokens, lengths, total))
+
+
+def _continued(
+    beams: Tensor, scores: Tensor, log_probabilities: Tensor, beam_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Continue every beginning with every token, and keep the likeliest.
+
+    Gives those, (unfinished, beam, length + 1), their log-probabilities, and the place of the
+    beginning that each continues, both (unfinished, beam).
+    """
+    beam, vocabulary = beams.shape[1], log_probabilities.shape[-1]
+    every = scores[..., None] + log_probabilities.unflatten(0, (-1, beam))
+    scores, chosen = every.flatten(1).topk(min(beam_size, beam * vocabulary))
+    parent, token = chosen // vocabulary, chosen % vocabulary
+    beams = beams.gather(1, parent[..., None].expand(-1, -1, beams.shape[2]))
+    return torch.cat([beams, token[..., None]], -1), scores, parent
+
+
+def _wins(
+    candidate: Tensor, length: int, best: Tensor, best_length: Tensor, power: float
+) -> Tensor:
+    """Whether a log-probability at a length, divided by its penalty, exceeds the best so far.
+
+    Both sides are multiplied by the penalty of the best, which is no longer: the quotient of the
+    penalties lies in [0, 1], whatever the power, where a penalty itself can overflow.
+    """
+    shrink = ((5 + best_length).to(best.dtype) / (5 + length)) ** power
+    return candidate * shrink > best

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from attncourse.checks import require_integer
-from attncourse.decoding.state import Decoded, decoded, require_search, select, step
+from attncourse.checks import require_integer, require_number
+from attncourse.decoding.search import Decoded, Search, select
 from attncourse.runtime import evaluating
 
 
@@ -30,7 +31,8 @@ def greedy(
     evaluation mode and is left in the mode that it was in.
 
     Args:
-        model: has `start` and `step`, see above.
+        model: has `start(source, source_mask)`, giving a state, and `step(tokens, state)`, giving
+            the logits (batch, vocabulary) of the next token and the state after it.
         source: (batch, source), token ids.
         source_mask: (batch, source), True at real tokens; by default all are real.
         bos, eos, pad: the ids of the begin mark, the end mark and padding.
@@ -42,7 +44,7 @@ def greedy(
     Raises:
         TypeError: if the model lacks a method, or an argument has another type.
         ValueError: if `source` is not (batch, source), an id is negative, or `max_length` is not
-            positive.
+            positive; if a logit is NaN or plus infinity, or all of a row are minus infinity.
 
     Example:
         >>> from attncourse.recurrent import EncoderDecoder, GRUDecoder, GRUEncoder
@@ -53,16 +55,9 @@ def greedy(
         >>> len(written.tokens), bool((written.lengths <= 11).all())
         (2, True)
     """
-    return _write(
-        model,
-        source,
-        source_mask,
-        lambda scores: scores.max(-1).indices,  # on a CPU a third faster than argmax
-        bos=bos,
-        eos=eos,
-        pad=pad,
-        max_length=max_length,
-    )
+    search = Search(model, source, source_mask, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    # On a CPU a third faster than argmax.
+    return _write(search, lambda log_probabilities: log_probabilities.max(-1).indices)
 
 
 def sample(
@@ -116,74 +111,63 @@ def sample(
         >>> len(drawn.tokens), bool((drawn.lengths <= 11).all())
         (2, True)
     """
+    require_number("temperature", temperature)
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be positive, got {temperature}")
     if top_k is not None:
         require_integer("top_k", top_k, least=1)
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must lie above 0 and be at most 1, got {top_p}")
-
-    def draw(scores: Tensor) -> Tensor:
-        # From the likeliest one down, and by what float32 can divide by.
-        scores = (scores - scores.amax(-1, keepdim=True)) / min(max(temperature, 1e-30), 1e30)
-        scores = scores.masked_fill(scores.isnan(), 0)  # refused in the end, by its probability
-        if top_k is not None and top_k < scores.shape[-1]:
-            least = scores.topk(top_k).values[:, -1:]
-            scores = scores.masked_fill(scores < least, -torch.inf)
-        probability = scores.softmax(-1)
-        if top_p is not None:
-            ordered, token = probability.sort(descending=True, stable=True)
-            likelier = ordered.cumsum(-1) - ordered  # the share of all that come before
-            probability = ordered.masked_fill(likelier >= max(top_p, 1e-30), 0)
-            return token.gather(1, probability.multinomial(1, generator=generator))[:, 0]
-        return probability.multinomial(1, generator=generator)[:, 0]
-
-    return _write(
-        model,
-        source,
-        source_mask,
-        draw,
-        bos=bos,
-        eos=eos,
-        pad=pad,
-        max_length=max_length,
-    )
+    if top_p is not None:
+        require_number("top_p", top_p)
+        if not 0 < top_p <= 1:
+            raise ValueError(f"top_p must lie above 0 and be at most 1, got {top_p}")
+    search = Search(model, source, source_mask, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "generator": generator}
+    return _write(search, partial(_draw, **options))
 
 
 @torch.no_grad()
-def _write(
-    model: Any,
-    source: Tensor,
-    source_mask: Tensor | None,
-    choose: Callable[[Tensor], Tensor],
+def _write(search: Search, choose: Callable[[Tensor], Tensor]) -> Decoded:
+    """Append at each step what `choose` takes, given log-probabilities (unfinished, vocabulary)."""
+    tokens, lengths, total = search.blank()
+    unfinished = torch.arange(len(tokens), device=tokens.device)
+    last = torch.full_like(unfinished, search.bos)
+    with evaluating(search.model):
+        state = search.start()
+        for position in range(search.max_length if len(unfinished) else 0):
+            log_probabilities, state = search.step(last, state)
+            last = choose(log_probabilities)  # (unfinished,)
+            tokens[unfinished, position] = last
+            lengths[unfinished] += 1
+            total = total.to(log_probabilities.dtype)
+            total[unfinished] += log_probabilities.gather(1, last[:, None])[:, 0]
+            left = (last != search.eos).nonzero().squeeze(1)
+            if not len(left):
+                break
+            if len(left) < len(unfinished):
+                unfinished, last, state = unfinished[left], last[left], select(state, left)
+    return search.found(Decoded(tokens, lengths, total))
+
+
+def _draw(
+    log_probabilities: Tensor,
     *,
-    bos: int,
-    eos: int,
-    pad: int,
-    max_length: int,
-) -> Decoded:
-    """Append at each step what `choose` takes, given log-probabilities (going, vocabulary)."""
-    require_search(model, source, bos=bos, eos=eos, pad=pad, max_length=max_length)
-    batch = len(source)
-    written = source.new_full((batch, max_length), pad)
-    lengths = source.new_zeros(batch)
-    total = None
-    with evaluating(model):
-        state = model.start(source, source_mask)
-        going = torch.arange(batch, device=source.device)  # the sentences not finished yet
-        tokens = source.new_full((batch,), bos)
-        for position in range(max_length if batch else 0):
-            scores, state = step(model, tokens, state)
-            if total is None:
-                total = scores.new_zeros(batch)
-            tokens = choose(scores)
-            written[going, position] = tokens
-            lengths[going] += 1
-            total[going] += scores.gather(1, tokens[:, None])[:, 0]
-            left = (tokens != eos).nonzero().squeeze(1)
-            if len(left) < len(going):
-                going, tokens = going[left], tokens[left]
-                if not len(left):
-                    break
-                state = select(state, left)
-    return decoded(written, lengths, total)
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Draw a token for each row, (rows,)."""
+    # From the likeliest one down, and by what float32 can divide by.
+    scores = log_probabilities - log_probabilities.amax(-1, keepdim=True)
+    scores = scores / min(max(temperature, 1e-30), 1e30)
+    scores = scores.masked_fill(scores.isnan(), 0)  # the search refuses them in the end
+    if top_k is not None and top_k < scores.shape[-1]:
+        least = scores.topk(top_k).values[:, -1:]
+        scores = scores.masked_fill(scores < least, -torch.inf)
+    probability = scores.softmax(-1)
+    if top_p is None:
+        return probability.multinomial(1, generator=generator)[:, 0]
+    probability, token = probability.sort(descending=True, stable=True)
+    likelier = probability.cumsum(-1) - probability  # the share of all that come before
+    probability = probability.masked_fill(likelier >= max(top_p, 1e-30), 0)
+    return token.gather(1, probability.multinomial(1, generator=generator))[:, 0]
