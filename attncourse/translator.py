@@ -125,5 +125,5 @@ class _WithoutUnknown(nn.Module):
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits, state = self.model.step(tokens, state)
         logits = logits.clone()  # the model may still need its own
-        logits[:, UNK] = -torch.inf
+        logits[:, UNK] -= torch.inf  # a NaN stays one
         return logits, state

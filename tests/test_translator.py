@@ -94,6 +94,21 @@ def test_with_a_model_of_the_course_the_next_likeliest_stands_for_unknown():
         assert Translator(model, source, target)(["a dog"], max_length=3, **search) == [["un"] * 3]
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_unknown_hides_nothing_that_is_not_finite(translate, bad):
+    # Kind: what is not finite must show.
+    class Broken(CopyingModel):
+        def step(self, tokens, state):
+            logits = torch.zeros(len(tokens), 4 + len(FRENCH))
+            logits[:, UNK] = bad
+            return logits, state
+
+    broken = Translator(Broken(), translate.source, translate.target)
+    for beam_size in (1, 2):
+        with refused(ValueError, "model", "finite", "nan"):
+            broken(["the dog ."], beam_size=beam_size)
+
+
 def test_the_default_length_leaves_room(translate):
     decoded = []
 
