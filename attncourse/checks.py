@@ -1,8 +1,8 @@
 """What arguments must be: every refusal that more than one module makes (every chapter).
 
 A check changes nothing. It raises `TypeError` or `ValueError` with the argument's name, what came
-and what was wanted. Types and shapes are asked always; values only where nothing is traced, since
-an answer would have to be awaited.
+and what was wanted. Types and shapes are asked always; values only where there are any, see
+`values_unknown`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,23 @@ from torch import Tensor, nn
 INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 # What runs in how many bits; float32 means that nothing is lowered.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def values_unknown(*tensors: Tensor) -> bool:
+    """Whether Python cannot ask what these tensors hold, so that no check of values may be made.
+
+    That is so while `torch.compile` or `torch.export` traces, inside `torch.func.vmap` and `grad`,
+    and for meta and fake tensors, which have a shape and nothing in it.
+    """
+    return torch.compiler.is_compiling() or not all(map(_has_values, tensors))
+
+
+def _has_values(tensor: Tensor) -> bool:
+    try:
+        return tensor.untyped_storage().device.type != "meta"
+    except NotImplementedError:  # what a transform of torch.func wraps has no storage of its own
+        return False
+
 
 # Options
 
@@ -183,7 +200,7 @@ def require_known(
 ) -> None:
     """Refuse ids that an embedding does not have, but at padding, where a mask is False."""
     # On a GPU the embedding itself stops at an unknown id; asking first would make it wait.
-    if torch.compiler.is_compiling() or tokens.device.type != "cpu" or not tokens.numel():
+    if tokens.device.type != "cpu" or values_unknown(tokens) or not tokens.numel():
         return
     if mask is not None:
         tokens = tokens.masked_fill(~mask, 0)
@@ -217,7 +234,7 @@ def require_no_hole(**masks: Tensor | None) -> None:
     It is how a mask of the opposite meaning shows, True at padding.
     """
     masks = {name: mask for name, mask in masks.items() if mask is not None}
-    if torch.compiler.is_compiling() or not masks:
+    if not masks or values_unknown(*masks.values()):
         return
     holes = [(mask[:, 1:] & ~mask[:, :-1]).any() for mask in masks.values()]
     for name, hole in zip(masks, torch.stack(holes).tolist(), strict=True):  # one transfer

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from attncourse.checks import INTEGERS, require_integer, require_mask
+from attncourse.checks import INTEGERS, require_integer, require_mask, values_unknown
 
 
 def masked_softmax(
@@ -89,7 +89,7 @@ def padding_mask(
     if max_length is not None:
         require_integer("max_length", max_length, least=0)
     longest = 0
-    if len(lengths) and (max_length is None or not torch.compiler.is_compiling()):
+    if len(lengths) and (max_length is None or not values_unknown(lengths)):
         # Both in one transfer: each would make a GPU wait.
         shortest, longest = torch.stack(torch.aminmax(lengths)).tolist()
         if shortest < 0:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from attncourse.checks import require_same_kind
+from attncourse.checks import require_same_kind, values_unknown
 
 
 class KeyValueCache:
@@ -85,7 +85,7 @@ class KeyValueCache:
                         f"length, head_dim), to which {tuple(new.shape)} cannot be appended"
                     )
                 require_same_kind(name, held, new, of="cache")
-            if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            if torch.is_grad_enabled() or values_unknown(key):
                 self._room = None  # what is joined here stands in no room
                 return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
             if self._room is None or not self._room.fits(self.key, self.value, key):
