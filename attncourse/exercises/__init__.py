@@ -4,18 +4,18 @@
 gives one step, `solution(name)` the whole way, and `broken(name)` the function to be mended in
 "find the bug".
 
-A chapter's exercises stand in a room of its own, `ch01` and so on, and are found there; `judging`
-holds what runs an answer and judges it; `broken` what there is to mend.
+A chapter's exercises stand in a room of their own, `ch01` and so on, a module each, where the
+`catalogue` finds them. `judging` holds what an exercise is, and what runs an answer and judges it.
 """
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import pkgutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 
+from attncourse.exercises.catalogue import Catalogue
 from attncourse.exercises.judging.engine import Verdict
 from attncourse.exercises.judging.exercise import Exercise
 from attncourse.exercises.judging.several import judge
@@ -23,12 +23,7 @@ from attncourse.exercises.judging.show import Text
 
 __all__ = ["EXERCISES", "Verdict", "broken", "check", "exercises", "hint", "solution"]
 
-EXERCISES: dict[str, Exercise] = {
-    exercise.name: exercise
-    for found in pkgutil.walk_packages(__path__, f"{__name__}.")
-    if not found.ispkg and ".ch" in found.name
-    for exercise in importlib.import_module(found.name).EXERCISES
-}
+EXERCISES: Mapping[str, Exercise] = Catalogue(sys.modules[__name__])
 
 
 def check(name: str, function: object) -> Verdict:
@@ -127,7 +122,7 @@ def exercises() -> Text:
 
     Example:
         >>> exercises().splitlines()[0]
-        '01  soft_lookup: soft_lookup(query, key, value) -> (value_width,)'
+        '01  repair_pooling: pool(query, key, value) -> (value_width,)'
     """
     lines = (f"{e.chapter}  {name}: {e.signature}" for name, e in EXERCISES.items())
     return Text("\n".join(lines))

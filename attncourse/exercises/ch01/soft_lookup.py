@@ -1,4 +1,4 @@
-"""The exercises of chapter 01: a lookup made soft, and one that forgot who asked."""
+"""An exercise of chapter 01: a lookup made soft."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ import math
 
 import torch
 
-from attncourse.exercises import broken
 from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
-from attncourse.exercises.judging.faults import blind_to
 
 
 def soft_lookup(query, key, value):
     weights = torch.softmax(key @ query, dim=-1)  # (n,)
-    return weights @ value
-
-
-def pool(query, key, value):
-    scores = key @ query  # the query decides which keys count
-    weights = torch.softmax(scores, dim=-1)
     return weights @ value
 
 
@@ -42,7 +34,7 @@ CASES = (
     ),
 )
 
-# Both exercises can go wrong in these two ways.
+# `repair_pooling` too can go wrong in these two ways.
 SOFTMAX = Misconception(
     "every weight is 1: your softmax runs over an axis of length one, not over the keys",
     (
@@ -59,7 +51,12 @@ KEYS = Misconception(
     ),
 )
 
-SOFT_LOOKUP = Exercise(
+
+def average(scores, value):
+    return torch.softmax(scores, 0) @ value
+
+
+EXERCISE = Exercise(
     name="soft_lookup",
     chapter="01",
     signature="soft_lookup(query, key, value) -> (value_width,)",
@@ -91,7 +88,7 @@ SOFT_LOOKUP = Exercise(
         Misconception(
             "your scores are divided by the root of the width. That is the right idea, and "
             "chapter 03's; here the plain dot product was asked",
-            (lambda query, key, value: _pool(key @ query / math.sqrt(len(query)), value),),
+            (lambda query, key, value: average(key @ query / math.sqrt(len(query)), value),),
         ),
         Misconception(
             "your weights do not sum to one: after exp, divide by the sum",
@@ -112,47 +109,10 @@ SOFT_LOOKUP = Exercise(
         KEYS,
         Misconception(
             "your answer has an axis too many: (1, value_width), wanted (value_width,)",
-            (lambda query, key, value: _pool(key @ query, value)[None],),
+            (lambda query, key, value: average(key @ query, value)[None],),
         ),
     ),
     hint="One number for each key says how well it matches: key @ query. Softmax makes these "
     "numbers weights, and weights @ value averages.",
     solution=soft_lookup,
 )
-
-
-def _pool(scores, value):
-    return torch.softmax(scores, 0) @ value
-
-
-REPAIR_POOLING = Exercise(
-    name="repair_pooling",
-    chapter="01",
-    signature="pool(query, key, value) -> (value_width,)",
-    inputs=INPUTS,
-    sizes=SIZES,
-    cases=CASES,
-    misconceptions=(
-        Misconception(
-            "your scores never see the query: the keys are compared with themselves",
-            (broken.pool, lambda query, key, value: _pool(key.norm(dim=-1), value)),
-        ),
-        SOFTMAX,
-        KEYS,
-        Misconception(
-            "your scores are the query's own length: it is compared with itself, so all keys "
-            "score the same",
-            (lambda query, key, value: value.mean(0),),
-        ),
-        Misconception(
-            "your scores never see the query: another question gets the same answer",
-            (lambda query, key, value: _pool(-key.square().sum(-1), value),),
-            shows=blind_to(0),
-        ),
-    ),
-    hint="Ask the function two different questions. Which line should have noticed?",
-    solution=pool,
-    broken=broken.pool,
-)
-
-EXERCISES = (SOFT_LOOKUP, REPAIR_POOLING)

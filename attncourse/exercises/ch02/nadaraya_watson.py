@@ -1,4 +1,4 @@
-"""The exercises of chapter 02: kernel regression, and a mask that hides points from themselves."""
+"""An exercise of chapter 02: kernel regression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from attncourse.exercises.judging.exercise import (
     Exercise,
     Input,
     Misconception,
-    size,
 )
 
 
@@ -20,10 +19,6 @@ def nadaraya_watson(query, key, value, bandwidth):
     distance = difference.square().sum(-1) / bandwidth**2  # squared, in bandwidths
     weights = torch.softmax(-distance / 2, dim=-1)
     return weights @ value
-
-
-def leave_one_out(n):
-    return ~torch.eye(n, dtype=torch.bool)
 
 
 def _regression(log_kernel, normalise=lambda scores: scores.softmax(-1)):
@@ -65,7 +60,7 @@ def _above(epsilon):
     return lambda scores: scores.exp() / scores.exp().sum(-1, keepdim=True).clamp(min=epsilon)
 
 
-NADARAYA_WATSON = Exercise(
+EXERCISE = Exercise(
     name="nadaraya_watson",
     chapter="02",
     signature="nadaraya_watson(query, key, value, bandwidth) -> (..., query, value_width)",
@@ -219,74 +214,3 @@ NADARAYA_WATSON = Exercise(
     "their difference has every pair. Square it and sum over the last axis.",
     solution=nadaraya_watson,
 )
-
-LEAVE_ONE_OUT = Exercise(
-    name="leave_one_out",
-    chapter="02",
-    signature="leave_one_out(n) -> (n, n), boolean",
-    inputs=(Input("n", "n", draw=size),),
-    sizes={"n": 3},
-    cases=(
-        Case(label="three points"),
-        Case(label="two points", sizes={"n": 2}),
-        Case(label="a single point", sizes={"n": 1}),
-        Case(label="seven points", sizes={"n": 7}),
-    ),
-    misconceptions=(
-        Misconception(
-            "your mask is the other way round: it allows only the point itself. True means "
-            '"may attend"',
-            (
-                lambda n: torch.eye(n, dtype=torch.bool),
-                lambda n: torch.eye(n),
-                lambda n: torch.eye(n, dtype=torch.long),
-                lambda n: torch.eye(n, dtype=torch.int32),
-            ),
-        ),
-        Misconception(
-            "your mask holds numbers; a mask is boolean: compare, or use dtype=torch.bool",
-            (
-                lambda n: 1 - torch.eye(n),
-                lambda n: 1 - torch.eye(n, dtype=torch.long),
-                lambda n: 1 - torch.eye(n, dtype=torch.int32),
-                lambda n: ~torch.eye(n, dtype=torch.long),
-                lambda n: ~torch.eye(n, dtype=torch.int32),
-            ),
-        ),
-        Misconception(
-            "your mask is one to add to the scores; here a mask is boolean, True where "
-            "attention is allowed",
-            (
-                lambda n: torch.zeros(n, n).masked_fill(torch.eye(n, dtype=torch.bool), -torch.inf),
-                lambda n: torch.eye(n) * -1e9,
-            ),
-        ),
-        Misconception(
-            "your mask is causal: it hides the later points too. Only the own one is left out",
-            (
-                lambda n: torch.ones(n, n, dtype=torch.bool).tril(),
-                lambda n: torch.ones(n, n, dtype=torch.bool).tril(-1),
-                lambda n: torch.ones(n, n).tril(),
-                lambda n: torch.ones(n, n).tril(-1),
-            ),
-        ),
-        Misconception(
-            "your mask allows the later points only; only the own one is left out",
-            (
-                lambda n: torch.ones(n, n, dtype=torch.bool).triu(1),
-                lambda n: torch.ones(n, n, dtype=torch.bool).triu(),
-            ),
-        ),
-        Misconception(
-            "your mask allows everything, the point itself too",
-            (
-                lambda n: torch.ones(n, n, dtype=torch.bool),
-                lambda n: torch.ones(n, n),
-            ),
-        ),
-    ),
-    hint="The identity matrix is true just where a point meets itself.",
-    solution=leave_one_out,
-)
-
-EXERCISES = (NADARAYA_WATSON, LEAVE_ONE_OUT)

@@ -41,7 +41,7 @@ def _unpaired(query, key, query_weight, key_weight, output_weight):
     return torch.tanh(query @ query_weight.mT + key @ key_weight.mT) @ output_weight
 
 
-ADDITIVE = Exercise(
+EXERCISE = Exercise(
     name="additive_score",
     chapter="03",
     signature="additive_score(query, key, query_weight, key_weight, output_weight) "
@@ -130,5 +130,3 @@ ADDITIVE = Exercise(
     "+ (..., 1, key, hidden). After the tanh, output_weight makes one number of each pair.",
     solution=additive_score,
 )
-
-EXERCISES = (ADDITIVE,)

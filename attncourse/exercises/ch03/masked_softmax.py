@@ -55,7 +55,7 @@ EMPTY = (
     "A query that may attend to nothing gets zeros. Find such rows with mask.any(-1, keepdim=True)."
 )
 
-MASKED_SOFTMAX = Exercise(
+EXERCISE = Exercise(
     name="masked_softmax",
     chapter="03",
     signature="masked_softmax(scores, mask) -> weights of the scores' shape",
@@ -180,6 +180,3 @@ def _renormalised(scores, mask):
 def _exp_of_filled(scores, mask):
     raised = scores.masked_fill(~mask, -torch.inf).exp()
     return raised / raised.sum(-1, keepdim=True)
-
-
-EXERCISES = (MASKED_SOFTMAX,)

@@ -73,7 +73,7 @@ def _after(scores, mask):
     return scores.softmax(-1) if mask is None else scores.softmax(-1) * mask
 
 
-ATTENTION = Exercise(
+EXERCISE = Exercise(
     name="scaled_dot_product_attention",
     chapter="03",
     signature="scaled_dot_product_attention(query, key, value, mask=None) "
@@ -220,5 +220,3 @@ ATTENTION = Exercise(
     "weights @ value. attncourse.masked_softmax knows empty rows.",
     solution=scaled_dot_product_attention,
 )
-
-EXERCISES = (ATTENTION,)

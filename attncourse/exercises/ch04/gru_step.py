@@ -48,7 +48,7 @@ def _untransposed(word, state, word_weight, state_weight):
     return gru_step(word, state, word_weight.mT, state_weight.mT)
 
 
-GRU_STEP = Exercise(
+EXERCISE = Exercise(
     name="gru_step",
     chapter="04",
     signature="gru_step(word, state, word_weight, state_weight) -> (batch, hidden)",
@@ -143,5 +143,3 @@ GRU_STEP = Exercise(
     "with chunk(3, dim=-1). Of the last third the state's part meets the reset gate.",
     solution=gru_step,
 )
-
-EXERCISES = (GRU_STEP,)

@@ -79,7 +79,7 @@ def _log_of_quotient(logits, dim):
     return (raised / raised.sum(dim, keepdim=True)).log()
 
 
-SEQUENCE_LOSS = Exercise(
+EXERCISE = Exercise(
     name="sequence_loss",
     chapter="04",
     signature="sequence_loss(logits, labels, mask) -> one number, nats per real token",
@@ -229,5 +229,3 @@ SEQUENCE_LOSS = Exercise(
     "things of the mean: which places it sums, and by how many it divides.",
     solution=sequence_loss,
 )
-
-EXERCISES = (SEQUENCE_LOSS,)

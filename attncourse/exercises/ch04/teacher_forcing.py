@@ -68,7 +68,7 @@ REALS = (
     lambda labels: (labels != PAD) & (labels != EOS),
 )
 
-TEACHER_FORCING = Several(
+EXERCISE = Several(
     name="teacher_forcing",
     chapter="04",
     signature="teacher_forcing(target) -> decoder_input, labels, mask: each (batch, length - 1)",
@@ -160,5 +160,3 @@ TEACHER_FORCING = Several(
     "be followed by. Both rows are the target without one column: which?",
     solution=teacher_forcing,
 )
-
-EXERCISES = (TEACHER_FORCING,)

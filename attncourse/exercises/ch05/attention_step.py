@@ -73,7 +73,7 @@ OTHER_SCORES = (
     lambda q, k, v: (torch.tanh(q) + torch.tanh(k)) @ v,
 )
 
-ATTENTION_STEP = Several(
+EXERCISE = Several(
     name="attention_step",
     chapter="05",
     signature="attention_step(state, memory, mask, query_weight, key_weight, output_weight) "
@@ -239,5 +239,3 @@ ATTENTION_STEP = Several(
     "the tokens. The mask is for the scores, and the softmax comes after it.",
     solution=attention_step,
 )
-
-EXERCISES = (ATTENTION_STEP,)

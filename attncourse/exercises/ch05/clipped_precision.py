@@ -76,7 +76,7 @@ def _every_word(hypothesis, reference, n):
 
 MATCHES = (_clipped, _known, _distinct)
 
-CLIPPED_PRECISION = Several(
+EXERCISE = Several(
     name="clipped_precision",
     chapter="05",
     signature="clipped_precision(hypothesis, reference, n) -> matches, total: two whole numbers",
@@ -220,5 +220,3 @@ CLIPPED_PRECISION = Several(
     "count it in both: how many of them can be right?",
     solution=clipped_precision,
 )
-
-EXERCISES = (CLIPPED_PRECISION,)

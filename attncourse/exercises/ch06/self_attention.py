@@ -135,7 +135,7 @@ WEIGHTS = (
     Input("value_weight", "value embed"),
 )
 
-SELF_ATTENTION = Exercise(
+EXERCISE = Exercise(
     name="self_attention",
     chapter="06",
     signature="self_attention(x, query_weight, key_weight, value_weight) -> (batch, length, value)",
@@ -264,5 +264,3 @@ SELF_ATTENTION = Exercise(
     "x @ value_weight.mT answers. How many products does one score sum?",
     solution=self_attention,
 )
-
-EXERCISES = (SELF_ATTENTION,)

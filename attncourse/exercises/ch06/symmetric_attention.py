@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from attncourse.exercises import broken
+from attncourse.exercises.ch06 import _broken
 from attncourse.exercises.ch06.self_attention import (
     EXCHANGED,
     SYMMETRIC_TWICE,
@@ -46,7 +46,7 @@ def look_around(x, mask, query_weight, key_weight, value_weight):
 
 INVERTED = 'your mask is the other way round: True means "may attend"'
 
-SYMMETRIC = Exercise(
+EXERCISE = Exercise(
     name="symmetric_attention",
     chapter="06",
     signature="look_around(x, mask, query_weight, key_weight, value_weight) "
@@ -73,7 +73,7 @@ SYMMETRIC = Exercise(
             "with itself is its own length squared, which few others reach. Two weights are passed "
             "and not used",
             (
-                broken.look_around,
+                _broken.look_around,
                 *(layer(unprojected, score=score) for score in (scaled, unscaled)),
                 layer(scaled_unprojected, score=unscaled),
             ),
@@ -132,7 +132,5 @@ SYMMETRIC = Exercise(
     hint="Which arguments does nothing read? Mend that first. Then look at every number in the "
     "line of the scores again: is it still the right one?",
     solution=look_around,
-    broken=broken.look_around,
+    broken=_broken.look_around,
 )
-
-EXERCISES = (SYMMETRIC,)

@@ -125,7 +125,7 @@ INVERTED = (
     "F.scaled_dot_product_attention. In nn.MultiheadAttention it means the opposite"
 )
 
-MULTI_HEAD = Exercise(
+EXERCISE = Exercise(
     name="multi_head",
     chapter="07",
     signature="multi_head(query, key, value, num_heads, mask) -> (batch, query, embed)",
@@ -303,5 +303,3 @@ MULTI_HEAD = Exercise(
     "attncourse.masked_softmax knows empty rows; which axis does the mask lack?",
     solution=multi_head,
 )
-
-EXERCISES = (MULTI_HEAD,)

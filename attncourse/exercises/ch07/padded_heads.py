@@ -8,7 +8,7 @@ from itertools import product
 
 import torch
 
-from attncourse.exercises import broken
+from attncourse.exercises.ch07 import _broken
 from attncourse.exercises.ch07.multi_head import INVERTED, late, scaled
 from attncourse.exercises.judging.exercise import (
     STRIDED,
@@ -54,7 +54,7 @@ def _keys(mask):
     return mask[:, None, None]
 
 
-PADDED_HEADS = Exercise(
+EXERCISE = Exercise(
     name="padded_heads",
     chapter="07",
     signature="attend_heads(query, key, value, mask) -> (batch, heads, length, head_dim)",
@@ -80,7 +80,7 @@ PADDED_HEADS = Exercise(
             "the mask lies along the queries: it spoils the rows of padding, which nobody reads, "
             "and real words still read padding. It must hide who is looked at: the keys, the last "
             "axis",
-            (broken.attend_heads, *_placed(lambda mask: mask[:, None, :, None])),
+            (_broken.attend_heads, *_placed(lambda mask: mask[:, None, :, None])),
         ),
         Misconception(
             "the mask hides padding both as key and as query. Only the keys must be hidden: a row "
@@ -125,7 +125,5 @@ PADDED_HEADS = Exercise(
     hint="Write the four axes of the scores in a row, and under each the axis of the mask that "
     "meets it. Which of the four holds the words that are looked at?",
     solution=attend_heads,
-    broken=broken.attend_heads,
+    broken=_broken.attend_heads,
 )
-
-EXERCISES = (PADDED_HEADS,)

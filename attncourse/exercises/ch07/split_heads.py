@@ -1,4 +1,4 @@
-"""Two exercises of chapter 07: features cut into heads, and heads put together again."""
+"""An exercise of chapter 07: features cut into heads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ from attncourse.exercises.judging.exercise import (
 def split_heads(x, num_heads):
     heads = x.unflatten(-1, (num_heads, -1))  # (batch, length, heads, head_dim)
     return heads.transpose(1, 2)
-
-
-def merge_heads(x):
-    return x.transpose(1, 2).flatten(2)
-
-
-# -- cutting ---------------------------------------------------------------------------------------
 
 
 def _read_off(x, num_heads):
@@ -68,7 +61,7 @@ ALIKE = (
     Case(label="as many sentences as words", sizes={"batch": 5, "length": 5}),
 )
 
-SPLIT_HEADS = Exercise(
+EXERCISE = Exercise(
     name="split_heads",
     chapter="07",
     signature="split_heads(x, num_heads) -> (batch, heads, length, head_dim)",
@@ -137,74 +130,3 @@ SPLIT_HEADS = Exercise(
     "places. unflatten(-1, ...) or reshape does the first.",
     solution=split_heads,
 )
-
-
-# -- putting together ------------------------------------------------------------------------------
-
-
-def _joined_in_memory(x):
-    batch, heads, length, head_dim = x.shape
-    return x.reshape(batch, length, heads * head_dim)
-
-
-def _viewed(x):
-    batch, heads, length, head_dim = x.shape
-    return x.transpose(1, 2).view(batch, length, heads * head_dim)
-
-
-MERGE_HEADS = Exercise(
-    name="merge_heads",
-    chapter="07",
-    signature="merge_heads(x) -> (batch, length, embed)",
-    inputs=(Input("x", "batch heads length head_dim"),),
-    sizes=SIZES,
-    cases=(
-        Case(label="three heads"),
-        Case(label="one sentence", sizes={"batch": 1}),
-        Case(label="one head", sizes={"heads": 1}),
-        Case(label="heads of a single feature", sizes={"head_dim": 1}),
-        *ALIKE,
-        STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
-    ),
-    misconceptions=(
-        Misconception(
-            "the heads are joined as they come in memory, so the features of one word are another "
-            "word's. Bring the words before the heads with transpose, then join",
-            (_joined_in_memory,),
-        ),
-        Misconception(
-            "view() cannot join axes that transpose has exchanged: in memory they are still as "
-            "before. reshape and flatten copy where they must",
-            (_viewed,),
-        ),
-        Misconception(
-            "the heads take turns among the features; they stand side by side, (heads, head_dim) "
-            "in this order",
-            (lambda x: x.permute(0, 2, 3, 1).flatten(2),),
-        ),
-        Misconception(
-            "you join the words: (batch, heads * length, head_dim). Join the features of a word",
-            (lambda x: x.flatten(1, 2), lambda x: x.transpose(1, 2).flatten(1, 2)),
-        ),
-        Misconception(
-            "the heads are averaged or summed, so what one of them found is lost among the others. "
-            "They are put side by side",
-            (lambda x: x.mean(1), lambda x: x.sum(1)),
-        ),
-        Misconception(
-            "the heads are not joined yet: the answer still has four axes",
-            (lambda x: x.transpose(1, 2), lambda x: x),
-        ),
-        Misconception(
-            "heads and features stand before the words: (batch, embed, length)",
-            (lambda x: x.mT.flatten(1, 2), lambda x: x.transpose(1, 2).flatten(2).mT),
-        ),
-    ),
-    hint="The way back through the same two steps, the last one first. What must stand side by "
-    "side before two axes can become one?",
-    solution=merge_heads,
-)
-
-EXERCISES = (SPLIT_HEADS, MERGE_HEADS)

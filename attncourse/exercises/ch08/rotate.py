@@ -99,7 +99,7 @@ def _mixed(pairs_in_halves):
     return function
 
 
-ROTATE = Exercise(
+EXERCISE = Exercise(
     name="rotate",
     chapter="08",
     signature="rotate(x, positions) -> the shape of x",
@@ -230,5 +230,3 @@ ROTATE = Exercise(
     "(a, b) becomes (a cos - b sin, a sin + b cos). Then put them back as neighbours.",
     solution=rotate,
 )
-
-EXERCISES = (ROTATE,)

@@ -1,12 +1,10 @@
-"""The exercises of chapter 08 on sinusoidal codes: their table, and one that stays at zero."""
+"""An exercise of chapter 08: the table of sinusoidal codes."""
 
 from __future__ import annotations
 
 import torch
 
-from attncourse.exercises import broken
 from attncourse.exercises.judging.exercise import (
-    STRIDED,
     Case,
     Exercise,
     Input,
@@ -21,34 +19,23 @@ def sinusoidal_code(length, width):
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
 
 
-def place(embedded, written):
-    new, width = embedded.shape[1:]
-    position = torch.arange(written, written + new, dtype=torch.float64)[:, None]
-    angle = position / 10_000 ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
-    code = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
-    return embedded + code.to(embedded.dtype)
-
-
-# -- the table -------------------------------------------------------------------------------------
-
-
 def _positions(length):
     return torch.arange(length)[:, None]
 
 
-def _exponent(width):
+def exponents(width):
     return torch.arange(0, width, 2) / width
 
 
-def _angle(position, exponent):
+def angles(position, exponent):
     return position / 10_000**exponent
 
 
-def _pairs(sine, cosine):
+def pairs(sine, cosine):
     return torch.stack([sine, cosine], dim=-1).flatten(-2)
 
 
-def _code(position=_positions, exponent=_exponent, angle=_angle, arrange=_pairs):
+def _code(position=_positions, exponent=exponents, angle=angles, arrange=pairs):
     """A table of codes, each choice open to be wrong."""
 
     def function(length, width):
@@ -59,11 +46,11 @@ def _code(position=_positions, exponent=_exponent, angle=_angle, arrange=_pairs)
 
 
 def _own_angle_for_each_column(length, width):
-    waves = _angle(_positions(length), torch.arange(width) / width)
+    waves = angles(_positions(length), torch.arange(width) / width)
     return torch.where(torch.arange(width) % 2 == 0, waves.sin(), waves.cos())
 
 
-SINUSOIDAL_CODE = Exercise(
+EXERCISE = Exercise(
     name="sinusoidal_code",
     chapter="08",
     signature="sinusoidal_code(length, width) -> (length, width)",
@@ -89,7 +76,7 @@ SINUSOIDAL_CODE = Exercise(
             "sine and cosine are exchanged: the even columns hold sines, so position 0 is "
             "0, 1, 0, 1",
             (
-                _code(arrange=lambda sine, cosine: _pairs(cosine, sine)),
+                _code(arrange=lambda sine, cosine: pairs(cosine, sine)),
                 _code(arrange=lambda sine, cosine: torch.cat([cosine, sine], dim=-1)),
             ),
         ),
@@ -144,13 +131,13 @@ SINUSOIDAL_CODE = Exercise(
             "the columns are all sines, or all cosines. Each pair has both: by one of them alone a "
             "shift cannot be told",
             (
-                _code(arrange=lambda sine, cosine: _pairs(sine, sine)),
-                _code(arrange=lambda sine, cosine: _pairs(cosine, cosine)),
+                _code(arrange=lambda sine, cosine: pairs(sine, sine)),
+                _code(arrange=lambda sine, cosine: pairs(cosine, cosine)),
             ),
         ),
         Misconception(
             "you return the angles; their sines and cosines are wanted",
-            (lambda length, width: _angle(_positions(length), _exponent(width)),),
+            (lambda length, width: angles(_positions(length), exponents(width)),),
         ),
         Misconception(
             "your table is (width, length); wanted is a row a position",
@@ -168,85 +155,3 @@ SINUSOIDAL_CODE = Exercise(
     "torch.arange(0, width, 2). Then sine and cosine side by side: stack them last and flatten.",
     solution=sinusoidal_code,
 )
-
-
-# -- find the bug ----------------------------------------------------------------------------------
-
-
-def _placed(position, angle=_angle):
-    """The next tokens with codes for other positions."""
-
-    def function(embedded, written):
-        new, width = embedded.shape[1:]
-        waves = angle(position(new, written).double()[:, None], _exponent(width).double())
-        return embedded + _pairs(waves.sin(), waves.cos()).to(embedded.dtype)
-
-    return function
-
-
-POSITIONS_FROM_ZERO = Exercise(
-    name="positions_from_zero",
-    chapter="08",
-    signature="place(embedded, written) -> (batch, new, width)",
-    inputs=(
-        Input("embedded", "batch new width"),
-        Input("written", "written", draw=size),
-    ),
-    sizes={"batch": 7, "new": 3, "written": 5, "pairs": 2},
-    tied={"width": lambda sizes: 2 * sizes["pairs"]},
-    cases=(
-        Case(label="a sentence that comes whole", sizes={"written": 0}),
-        Case(label="the second word alone", sizes={"new": 1, "written": 1}),
-        Case(label="the sixth word alone", sizes={"new": 1}),
-        Case(label="three words after five"),
-        Case(label="as many words as were written", sizes={"new": 5}),
-        Case(label="one sentence", sizes={"batch": 1}),
-        Case(label="as many sentences as words", sizes={"batch": 3}),
-        STRIDED,
-        Case(label="float64", sizes={"written": 2}, dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
-    ),
-    misconceptions=(
-        Misconception(
-            "every call counts from 0. A word that comes alone hears that it is the first, so all "
-            "words of the sentence stand in one place; count from `written`",
-            (broken.place, _placed(lambda new, written: torch.arange(new))),
-        ),
-        Misconception(
-            "all new words get one position; the first stands at `written`, the others follow",
-            (
-                _placed(lambda new, written: torch.full((new,), written)),
-                _placed(lambda new, written: torch.full((new,), written + new - 1)),
-            ),
-        ),
-        Misconception(
-            "the positions are off by one: with no word before it, a word stands at 0",
-            (
-                _placed(lambda new, written: torch.arange(written + 1, written + new + 1)),
-                _placed(lambda new, written: torch.arange(written - 1, written + new - 1)),
-            ),
-        ),
-        Misconception(
-            "you add codes for the words before as well, so there are more codes than words; only "
-            "the new ones are asked for",
-            (
-                lambda embedded, written: (
-                    embedded
-                    + sinusoidal_code(written + embedded.shape[1], embedded.shape[2]).to(
-                        embedded.dtype
-                    )
-                ),
-            ),
-        ),
-        Misconception(
-            "the codes stand in place of the words; they are added to them",
-            (lambda embedded, written: place(torch.zeros_like(embedded), written),),
-        ),
-    ),
-    hint="Call it on a sentence whole, then word by word, and compare. Which number in it should "
-    "depend on `written`?",
-    solution=place,
-    broken=broken.place,
-)
-
-EXERCISES = (SINUSOIDAL_CODE, POSITIONS_FROM_ZERO)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import attncourse
-from attncourse.exercises import broken
+from attncourse.exercises.ch09 import _broken
 from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
 
 
@@ -87,7 +87,7 @@ def _asked_raw(parts):
     return function
 
 
-ENCODER_BLOCK = Exercise(
+EXERCISE = Exercise(
     name="encoder_block",
     chapter="09",
     signature="block(x, first_weight, second_weight) -> (batch, length, embed)",
@@ -113,7 +113,7 @@ ENCODER_BLOCK = Exercise(
             "the mean and the size of what came in are lost, at every layer. Add to x itself; only "
             "the sublayer reads norm(x)",
             (
-                broken.block,
+                _broken.block,
                 _block(_cut, _cut),
             ),
         ),
@@ -171,7 +171,5 @@ ENCODER_BLOCK = Exercise(
     hint="Give what is normalised a name of its own. Then read the two sums aloud: what is added "
     "to what?",
     solution=block,
-    broken=broken.block,
+    broken=_broken.block,
 )
-
-EXERCISES = (ENCODER_BLOCK,)

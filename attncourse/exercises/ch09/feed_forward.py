@@ -49,7 +49,7 @@ def _off_the_bend(shape, case, generator):
     return numbers(shape, case, generator) + 0.125
 
 
-FEED_FORWARD = Exercise(
+EXERCISE = Exercise(
     name="feed_forward",
     chapter="09",
     signature="feed_forward(x, first_weight, first_bias, second_weight, second_bias) "
@@ -143,5 +143,3 @@ FEED_FORWARD = Exercise(
     "word needs to be named. What makes two layers more than one?",
     solution=feed_forward,
 )
-
-EXERCISES = (FEED_FORWARD,)

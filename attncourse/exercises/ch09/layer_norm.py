@@ -66,7 +66,7 @@ def _norm(centre=_centred, spread=_biased, root=_inside, move=_moved, dim=-1):
     return function
 
 
-LAYER_NORM = Exercise(
+EXERCISE = Exercise(
     name="layer_norm",
     chapter="09",
     signature="layer_norm(x, gain, bias, eps) -> the shape of x",
@@ -208,5 +208,3 @@ LAYER_NORM = Exercise(
     "the root of (variance + eps). Then gain and bias, one number of each for a feature.",
     solution=layer_norm,
 )
-
-EXERCISES = (LAYER_NORM,)

@@ -79,7 +79,7 @@ def _a_single_head(width, heads):
     return 3 * (width * (width // heads) + width // heads) + width * width + width
 
 
-COUNT_PARAMETERS = Several(
+EXERCISE = Several(
     name="count_parameters",
     chapter="10",
     signature="count_parameters(vocab_size, embed_dim, num_heads, ffn_dim, num_layers) "
@@ -233,5 +233,3 @@ COUNT_PARAMETERS = Several(
     "attention and one norm more. A linear layer from a to b has a * b + b.",
     solution=count_parameters,
 )
-
-EXERCISES = (COUNT_PARAMETERS,)

@@ -137,7 +137,7 @@ def _raw_query(x, memory, memory_mask):
     return _norm(y + attncourse.attend(x, memory, memory, memory_mask[:, None]))
 
 
-DECODER_LAYER = Exercise(
+EXERCISE = Exercise(
     name="decoder_layer",
     chapter="10",
     signature="decoder_layer(x, memory, memory_mask) -> (batch, target, width)",
@@ -330,5 +330,3 @@ DECODER_LAYER = Exercise(
     "After each, add and normalise. attend knows causal=True; which axis does memory_mask lack?",
     solution=decoder_layer,
 )
-
-EXERCISES = (DECODER_LAYER,)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 import attncourse
-from attncourse.exercises import broken
+from attncourse.exercises.ch10 import _broken
 from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
 
 
@@ -54,7 +54,7 @@ def _after(query, key):
 WHOLE = {"before": 0, "query": 5}
 EVALUATION = {"training": False}
 
-LEAKING_DECODER = Exercise(
+EXERCISE = Exercise(
     name="leaking_decoder",
     chapter="10",
     signature="look_back(query, key, value, training) -> (batch, query, value)",
@@ -93,7 +93,7 @@ LEAKING_DECODER = Exercise(
             "to its end: each place sees the very word that it is to predict, and the loss on "
             "held-out text is that of another model",
             (
-                broken.look_back,
+                _broken.look_back,
                 _looking(evaluation=_nothing),
             ),
         ),
@@ -133,7 +133,5 @@ LEAKING_DECODER = Exercise(
     hint="Print the mask for two queries and five keys, where three words were written before. "
     "Which word does each row belong to, and what may it see?",
     solution=look_back,
-    broken=broken.look_back,
+    broken=_broken.look_back,
 )
-
-EXERCISES = (LEAKING_DECODER,)

@@ -62,7 +62,7 @@ def _by_batches(tokens, sizes):
     return 1 / len(sizes)
 
 
-ACCUMULATED_GRADIENT = Exercise(
+EXERCISE = Exercise(
     name="accumulated_gradient",
     chapter="11",
     signature="accumulated_gradient(weight, inputs, labels, sizes) -> (vocabulary, width)",
@@ -142,5 +142,3 @@ ACCUMULATED_GRADIENT = Exercise(
     "Check it on two batches, of three tokens and of one.",
     solution=accumulated_gradient,
 )
-
-EXERCISES = (ACCUMULATED_GRADIENT,)

@@ -82,7 +82,7 @@ def _divergence(logits, labels, smoothing):
     return smoothed_loss(logits, labels, smoothing) + torch.xlogy(target, target).sum(-1).mean()
 
 
-SMOOTHED_LOSS = Exercise(
+EXERCISE = Exercise(
     name="smoothed_loss",
     chapter="11",
     signature="smoothed_loss(logits, labels, smoothing) -> one number, nats per token",
@@ -244,5 +244,3 @@ SMOOTHED_LOSS = Exercise(
     "does each other? The loss has two parts: the label's log-probability, and the mean of all.",
     solution=smoothed_loss,
 )
-
-EXERCISES = (SMOOTHED_LOSS,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from attncourse.exercises import broken
+from attncourse.exercises.ch11 import _broken
 from attncourse.exercises.ch11.smoothed_loss import draw_labels
 from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
 
@@ -66,7 +66,7 @@ def _ahead(number, accumulate):
 
 BATCHES = 6  # a number that 1, 2, 3 and 6 divide
 
-STEPPED_TRAINING = Exercise(
+EXERCISE = Exercise(
     name="stepped_training",
     chapter="11",
     signature="train(weight, inputs, labels, warmup, accumulate) -> (vocabulary, width)",
@@ -98,7 +98,7 @@ STEPPED_TRAINING = Exercise(
             "gradient is `accumulate` times too long, as if the learning rate were so much higher. "
             "Adam all but hides it, as it divides by the gradient's own size",
             (
-                broken.train,
+                _broken.train,
                 *(_trained(_whole, count) for count in (_batches, _from_zero, _ahead)),
                 _trained(_whole),
             ),
@@ -162,7 +162,5 @@ STEPPED_TRAINING = Exercise(
     hint="Feed it the same batch twice, with accumulate=2: the update should be that of the batch "
     "alone. Then print the rate of each update for a warm-up of four.",
     solution=train,
-    broken=broken.train,
+    broken=_broken.train,
 )
-
-EXERCISES = (STEPPED_TRAINING,)

@@ -56,7 +56,7 @@ def _flat(step, warmup):
     return warmup**-0.5 + 0 * step
 
 
-WARMUP_SCHEDULE = Exercise(
+EXERCISE = Exercise(
     name="warmup_schedule",
     chapter="11",
     signature="warmup_schedule(step, embed_dim, warmup) -> (steps,), float32: a learning rate for "
@@ -175,5 +175,3 @@ WARMUP_SCHEDULE = Exercise(
     "Which is the smaller before step = warmup, and which after?",
     solution=warmup_schedule,
 )
-
-EXERCISES = (WARMUP_SCHEDULE,)

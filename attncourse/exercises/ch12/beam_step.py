@@ -146,7 +146,7 @@ def _in_another_order(arrange):
     return function
 
 
-BEAM_STEP = Several(
+EXERCISE = Several(
     name="beam_step",
     chapter="12",
     signature="beam_step(log_probabilities, totals, beam_size) "
@@ -309,5 +309,3 @@ BEAM_STEP = Several(
     "and the column of each again: how long is a row?",
     solution=beam_step,
 )
-
-EXERCISES = (BEAM_STEP,)

@@ -143,7 +143,7 @@ WEIGHTS = tuple(
     for name in ("query_weight", "key_weight")
 )
 
-CACHED_STEP = Several(
+EXERCISE = Several(
     name="cached_step",
     chapter="12",
     signature="cached_step(x, past_key, past_value, query_weight, key_weight, value_weight) "
@@ -295,5 +295,3 @@ CACHED_STEP = Several(
     "What does the second of three new tokens see? attend(..., causal=True) has the ends meet.",
     solution=cached_step,
 )
-
-EXERCISES = (CACHED_STEP,)

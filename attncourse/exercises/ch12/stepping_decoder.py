@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 import attncourse
-from attncourse.exercises import broken
+from attncourse.exercises.ch12 import _broken
 from attncourse.exercises.judging.exercise import STRIDED, Case, Input, Misconception
 from attncourse.exercises.judging.several import Several
 
@@ -122,7 +122,7 @@ def _too_late(x, codes, past, memory):
 
 QUARTERS = dict.fromkeys(("x", "codes", "past", "memory"), 0.25)
 
-STEPPING_DECODER = Several(
+EXERCISE = Several(
     name="stepping_decoder",
     chapter="12",
     signature="decode_step(x, codes, past, memory) "
@@ -171,7 +171,7 @@ STEPPING_DECODER = Several(
             "the table's first, so the sentence loses its order. As many tokens stand before it as "
             "`past` holds",
             (
-                broken.decode_step,
+                _broken.decode_step,
                 *(_step(_first, source=source) for source in (_same, _twice)),
                 *(_step(_zeroth, source=source) for source in (_same, _grown)),
             ),
@@ -252,7 +252,5 @@ STEPPING_DECODER = Several(
     hint="Decode three tokens at once, then one by one, passing on what each step returns. Compare "
     "the outputs, then the shapes of both caches. There are two faults.",
     solution=decode_step,
-    broken=broken.decode_step,
+    broken=_broken.decode_step,
 )
-
-EXERCISES = (STEPPING_DECODER,)

@@ -1,8 +1,8 @@
 """What an exercise is (every chapter): data, from which `check` makes its cases.
 
-To add one, write an `Exercise(...)` in the module of its chapter and list it in that module's
-`EXERCISES`. Its misconceptions are functions with one bug each; the tests check that every one
-of them is recognised.
+To add one, write a module of its name in its chapter's room, `attncourse/exercises/chNN/`, and call
+it `EXERCISE` there; it is found by itself. Its misconceptions are functions with one bug each; the
+tests check that every one of them is recognised.
 """
 
 from __future__ import annotations

@@ -156,6 +156,20 @@ def test_too_few_parameters_are_told_by_their_names():
     assert "takes (hypothesis, reference), but is called with (hyp" in verdict.message
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "says"),
+    [
+        ("beam_step", lambda scores, totals, k: totals, "wanted 3: return totals, parents, tokens"),
+        ("cached_step", lambda *given: given[:2], "wanted 3: return output, key, value"),
+        ("stepping_decoder", lambda *given: given[0], "wanted 3: return output, past, memory"),
+    ],
+)
+def test_what_is_missing_among_the_results_is_told(name, function, says):
+    verdict = check(name, function)
+    assert verdict.kind == "contract"
+    assert says in verdict.message
+
+
 # -- a wrong thing ---------------------------------------------------------------------------------
 
 
