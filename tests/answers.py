@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from attncourse.exercises import EXERCISES, check
-from attncourse.exercises.judging.engine import Verdict
+from attncourse.exercises.judging.verdict import Verdict
 
 
 def solve(name: str, *arguments: object) -> object:

@@ -16,10 +16,10 @@ import sys
 from collections.abc import Callable, Mapping
 
 from attncourse.exercises.catalogue import Catalogue
-from attncourse.exercises.judging.engine import Verdict
 from attncourse.exercises.judging.exercise import Exercise
-from attncourse.exercises.judging.several import judge
+from attncourse.exercises.judging.judge import judge
 from attncourse.exercises.judging.show import Text
+from attncourse.exercises.judging.verdict import Verdict
 
 __all__ = ["EXERCISES", "Verdict", "broken", "check", "exercises", "hint", "solution"]
 

@@ -1,4 +1,4 @@
-"""`check` (every chapter): runs a student's function and says what is wrong with it, if anything.
+"""Judging a function (every chapter): it runs on all cases, and a verdict comes of it.
 
 In this order: nothing to check; contract broken; the misconception that explains all outputs; the
 first case that fails, with a small counterexample; gradients.
@@ -8,84 +8,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from attncourse.exercises.judging import probe, show
+from attncourse.exercises.judging import show
 from attncourse.exercises.judging.bench import HALF, Bench, Run
 from attncourse.exercises.judging.compare import TOLERANCE, gradient, gradient_fault, same
 from attncourse.exercises.judging.exercise import Exercise
-from attncourse.exercises.judging.probe import Endless, Probe, undisturbed
+from attncourse.exercises.judging.probe import Probe
+from attncourse.exercises.judging.verdict import Verdict, stub
 
 
-@dataclass(frozen=True, repr=False)
-class Verdict:
-    """What `check` found: true only if the exercise is passed; shown as its message.
-
-    Attributes:
-        name: the exercise.
-        passed: whether the function is right.
-        kind: `"passed"`, `"stub"`, `"not a function"`, `"signature"`, `"raised"`, `"endless"`,
-            `"contract"`, `"misconception"`, `"wrong"` or `"gradient"`.
-        message: the verdict in words.
-    """
-
-    name: str
-    passed: bool
-    kind: str
-    message: str
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __repr__(self) -> str:
-        return show.wrapped(self.message)
-
-
-def judge(exercise: Exercise, function: object) -> Verdict:
-    """Check a function against an exercise."""
-    verdict = _not_a_function(exercise, function)
-    if verdict is not None:
-        return verdict
-    with undisturbed():
-        try:
-            return _Judge(exercise, function).verdict()
-        except Endless:
-            message = (
-                f"Not yet: your function was stopped after {probe.SECONDS:g} seconds of "
-                "computing. The cases are tiny; does a loop never end?"
-            )
-            return Verdict(exercise.name, False, "endless", message)
-
-
-def _not_a_function(exercise: Exercise, function: object) -> Verdict | None:
-    if function is None or function is ...:
-        return _stub(exercise, f"there is no function yet, only {function}")
-    name = getattr(function, "__name__", type(function).__name__)
-    if isinstance(function, type):
-        wrong = f"{name} is a class. Pass a function, or an instance of the class"
-    elif isinstance(function, Tensor):
-        wrong = "this is a tensor, not a function. Pass the function itself, without calling it"
-    elif not callable(function):
-        wrong = f"this is of type {name}, not a function"
-    else:
-        return None
-    call = f'check("{exercise.name}", your_function)'
-    return Verdict(exercise.name, False, "not a function", f"Not yet: {wrong}: {call}.")
-
-
-def _stub(exercise: Exercise, what: str) -> Verdict:
-    message = (
-        f"Nothing to check yet: {what}.\n"
-        f"Wanted: {exercise.signature}\n"
-        f'Stuck? hint("{exercise.name}"), then solution("{exercise.name}").'
-    )
-    return Verdict(exercise.name, False, "stub", message)
-
-
-class _Judge:
+class Judge:
     """Takes the steps in their order. Each gives a verdict, or None to go on; a verdict of
     failure is false, so steps are asked for None."""
 
@@ -139,11 +74,11 @@ class _Judge:
 
     def _nothing(self, run: Run) -> Verdict | None:
         if isinstance(run.got.error, NotImplementedError):
-            return _stub(self.exercise, f"{self.call} raises NotImplementedError")
+            return stub(self.exercise, f"{self.call} raises NotImplementedError")
         if run.got.error is None and (run.got.value is None or run.got.value is ...):
             if self.bench.probe.operations(run.arguments):
                 return self._no("contract", f"{self.call} computes, but returns {run.got.value}.")
-            return _stub(self.exercise, f"{self.call} returns {run.got.value}")
+            return stub(self.exercise, f"{self.call} returns {run.got.value}")
         return None
 
     def _errors(self, runs: list[Run]) -> Verdict | None:

@@ -7,8 +7,7 @@ import io
 import linecache
 import random
 import re
-import signal
-import threading
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -19,12 +18,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-SECONDS = 10.0  # of computing, for all of a check's calls together
-
-
-class Endless(BaseException):
-    """The function has computed for too long. Not an `Exception`, so that no student's
-    `except Exception` catches it."""
+from attncourse.exercises.judging.limits import Endless
 
 
 @dataclass
@@ -68,11 +62,10 @@ class Probe:
         return outcome
 
     def quietly(self, arguments: tuple) -> Outcome:
-        """Call it on these very arguments; what it prints or warns of is dropped."""
+        """Call it on these very arguments; what it prints is dropped."""
         outcome, sink, gradients = Outcome(), _Sink(), torch.is_grad_enabled()
         try:
-            with redirect_stdout(sink), redirect_stderr(sink), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with _heard_by(sink):
                 outcome.value = self.function(*arguments)
         except (KeyboardInterrupt, Endless):  # not the function's own doing
             raise
@@ -93,16 +86,17 @@ class Probe:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Leave the random states as they were, and stop what computes for too long."""
+    """Leave random states, default dtype and outputs as they were, and drop warnings."""
     states = random.getstate(), np.random.get_state()
     dtype = torch.get_default_dtype()
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with (
         torch.random.fork_rng(devices),
-        torch.enable_grad(),
-        torch.device("cpu"),  # whatever the default device is
-        _time_limit(SECONDS),
+        redirect_stdout(sys.stdout),  # a call may have been stopped where it would restore them
+        redirect_stderr(sys.stderr),
+        warnings.catch_warnings(),
     ):
+        warnings.simplefilter("ignore")
         torch.set_default_dtype(torch.float32)  # whatever the notebook's is
         try:
             yield
@@ -112,36 +106,24 @@ def undisturbed() -> Iterator[None]:
             np.random.set_state(states[1])
 
 
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    # Signals reach the main thread only, and Windows has no such timer: there nothing is stopped.
-    # The timer counts the time spent computing, so a busy machine does not make a function late,
-    # and timers of wall time, which test runners use, stay as they are.
-    if not hasattr(signal, "setitimer") or (
-        threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-
-    def stop(signum, frame):
-        raise Endless
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    # Again every second, in case the function catches even this.
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 class _Sink(io.TextIOBase):
     used = False
 
     def write(self, text: str) -> int:
         self.used = True
         return len(text)
+
+
+@contextmanager
+def _heard_by(sink: _Sink) -> Iterator[None]:
+    """Send what is printed to `sink`."""
+    outputs = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = sink
+    try:
+        yield
+    finally:
+        if sys.stdout is sink:  # else the check has left this call behind, and gone on
+            sys.stdout, sys.stderr = outputs
 
 
 class _Count(TorchFunctionMode):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attncourse.exercises.judging import engine
 from attncourse.exercises.judging.bench import HALF
 from attncourse.exercises.judging.compare import TOLERANCE, same
-from attncourse.exercises.judging.engine import Verdict
+from attncourse.exercises.judging.engine import Judge
 from attncourse.exercises.judging.exercise import Case, Exercise, Misconception
-from attncourse.exercises.judging.probe import Endless, Outcome, Probe, undisturbed
+from attncourse.exercises.judging.probe import Outcome, Probe
+from attncourse.exercises.judging.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,29 +59,20 @@ class _Part:
         return _tensor(value)
 
 
-def judge(exercise: Exercise, function: object) -> Verdict:
-    """Check a function against an exercise, whatever it returns."""
-    if (
-        not isinstance(exercise, Several)
-        or not callable(function)
-        or isinstance(function, (type, Tensor))
-    ):
-        return engine.judge(exercise, function)
-    outcomes: list[Outcome] = []
-    likely: list[Misconception] = []
-    with suppress(Endless), undisturbed():  # what never ends is told below
-        outcomes = _run(exercise, function)
-        likely = [
-            idea
-            for idea in exercise.misconceptions
-            if any(_explains(exercise, bug, outcomes) for bug in idea.does)
-        ]
+def verdict_on_parts(exercise: Several, function: Callable) -> Verdict:
+    """Judge what a function returns part by part: the first that is wrong is named."""
+    outcomes = _run(exercise, function)
+    likely = [
+        idea
+        for idea in exercise.misconceptions
+        if any(_explains(exercise, bug, outcomes) for bug in idea.does)
+    ]
     wrong = _wrong_form(exercise, outcomes)
     if wrong:
         return Verdict(exercise.name, False, "contract", wrong)
     passed = []
     for index, part in enumerate(exercise.parts):
-        verdict = engine.judge(exercise.part(index, likely), _Part(function, index))
+        verdict = Judge(exercise.part(index, likely), _Part(function, index)).verdict()
         if not verdict:
             return replace(verdict, message=_of_part(verdict.message, part))
         passed += verdict.message.split("\n")

@@ -238,13 +238,3 @@ def test_a_list_that_is_used_up_is_noticed_and_stays_as_it_was():
     assert "changes its argument reference" in verdict.message
     assert kept == [{name: repr(value) for name, value in given.items()} for given in before]
     assert check("clipped_precision", _counted).passed
-
-
-def test_what_never_ends_is_stopped(monkeypatch):
-    monkeypatch.setattr("attncourse.exercises.judging.probe.SECONDS", 0.2)
-
-    def forever(target):
-        while True:
-            pass
-
-    assert check("teacher_forcing", forever).kind == "endless"
