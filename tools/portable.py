@@ -24,16 +24,15 @@ from xml.etree import ElementTree
 
 from tools import nudge
 
-AVX2 = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-}
 # A processor that lacks what a variable asks for ignores the variable.
 ARITHMETICS = {
     "own": {},
     "two-threads": {"OMP_NUM_THREADS": "2"},
-    "avx2": AVX2,
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    },
     "default": {"ATEN_CPU_CAPABILITY": "default"},
     "compatible": {"MKL_CBWR": "COMPATIBLE"},
 }
@@ -74,7 +73,7 @@ def run(chapter: Path, name: str) -> Outcome:
             environment |= nudge.environment(*NUDGES[name], folder / "ipython")
         report = folder / "report.xml"
         command = [sys.executable, "-m", "pytest", "-vv", "--nbval", "--nbval-current-env"]
-        command += ["-o", "addopts=", f"--junitxml={report}", str(chapter)]
+        command += ["-o", "addopts=", "-o", "timeout=0", f"--junitxml={report}", str(chapter)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         failures = read_failures(report) if report.exists() else {}
         if done.returncode and not failures:
