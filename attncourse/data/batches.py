@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from attncourse.checks import require_integer
 from attncourse.data.vocabulary import BOS, EOS, PAD
 
 
@@ -146,6 +147,15 @@ class Batch:
         return len(self.indices)
 
 
+def require_batch(given: object) -> None:
+    """Refuse what is no `Batch`, such as a pair of a list that was never cut into batches."""
+    if not isinstance(given, Batch):
+        raise TypeError(
+            f"batches must give Batch, got {type(given).__name__}: of a list of pairs "
+            "Batches(pairs, sentences=64) makes them"
+        )
+
+
 class Batches:
     """A corpus in batches, again and again: each iteration is one epoch (chapters 04 and 11).
 
@@ -194,12 +204,8 @@ class Batches:
         if (sentences is None) == (tokens is None):
             raise TypeError("give either sentences or tokens, and not both")
         for name, size in (("sentences", sentences), ("tokens", tokens), ("bucket", bucket)):
-            if size is None:
-                continue
-            if isinstance(size, bool) or not hasattr(size, "__index__"):
-                raise TypeError(f"{name} must be an integer, got {type(size).__name__}")
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+            if size is not None:
+                require_integer(name, size, least=1)
         if len(pairs) == 0:
             raise ValueError("pairs must hold at least one pair, got none")
         # As the batch will have them: the target with its two marks.
