@@ -87,4 +87,4 @@ def test_the_map_names_every_chapter_and_every_module():
     written = {path.name[:2] for path in (PACKAGE.parent / "chapters").glob("[0-9]*.ipynb")}
     assert chapters == written
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
-    assert named | {"cells", "checks", "cli"} == MODULES
+    assert named | {"checks", "cli"} == MODULES
