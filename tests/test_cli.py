@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 from support import also_calling
 
-from attncourse import cli
+from attncourse import __version__, cli
+from attncourse.cli.parser import TOUR, build_parser
 from attncourse.data.translation import translation_pairs
 from attncourse.recipes import RECIPES, Recipe, corpora, runs
-from attncourse.recipes.scores import BEAM
-from attncourse.translator import Translator
 
 SMALL = Recipe(
     corpus="embedded",
@@ -66,52 +65,22 @@ def test_train_evaluate_translate(place, capsys, monkeypatch):
         assert empty == end == ""
 
 
-def test_greedy_means_without_a_beam(place, capsys, monkeypatch):
-    asked = []
-
-    def spy(self, sentences, **search):
-        asked.append(search)
-        return [["oui"]]
-
-    monkeypatch.setattr(Translator, "__call__", spy)
-    assert cli.main(["translate", "A dog."]) == 0
-    assert cli.main(["translate", "--greedy", "A dog."]) == 0
-    assert asked == [BEAM, {}]
-    assert BEAM["beam_size"] > 1
-
-
-def test_a_line_that_is_too_long_stays_empty_and_the_others_are_translated(
-    place, capsys, monkeypatch
-):
-    lines = ["A dog runs.", "dog " * 2000, "A cat sleeps."]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
-    assert cli.main(["translate", "--greedy"]) == 1
-    told = capsys.readouterr()
-    first, empty, last, end = told.out.split("\n")
-    assert first
-    assert last
-    assert empty == end == ""
-    assert "sentence 2 stays empty" in told.err
-    assert "2000 tokens, but the model has room for" in told.err
-
-
-@pytest.mark.parametrize("option", ["--seed=1", "--runs=elsewhere"])
-def test_a_seed_or_folder_without_a_recipe_is_not_ignored(place, capsys, option):
-    assert cli.main(["translate", option, "A dog sleeps."]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "--recipe" in told.err
-
-
 def test_what_the_tour_of_the_help_names_exists(capsys):
     commands = [
         shlex.split(line.split("  ")[1])[1:]
-        for line in cli.TOUR.splitlines()
+        for line in TOUR.splitlines()
         if line.startswith("  attncourse")
     ]
     assert len(commands) == 5
     for command in commands:
-        assert cli._parser().parse_args(command).run
+        assert build_parser().parse_args(command).run
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"attncourse {__version__}\n"
 
 
 def test_a_second_training_changes_nothing(place, capsys):
@@ -129,20 +98,43 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(place, capsys, monkey
     with monkeypatch.context() as patch:
         patch.setattr(runs, "fit", also_calling(interrupt))
         assert cli.main(["train", "small", "--device", "cpu"]) == 130
-    assert "interrupted after step 2" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "small-seed0: embedded, en to fr, attention, 5 steps" in told.out.splitlines()[0]
+    assert "interrupted after step 2" in told.err
+    assert "unfinished" in told.err
+    assert told.err.endswith("attncourse train small\n")
     assert not (place / "results").exists()
+    for command in (["evaluate", "small"], ["translate", "--recipe", "small", "A dog."]):
+        assert cli.main(command) == 1
+        told = capsys.readouterr().err
+        assert "unfinished" in told
+        assert told.endswith("attncourse train small\n")
     assert cli.main(["train", "small", "--device", "cpu"]) == 0
     assert "going on after step 2" in capsys.readouterr().out
     assert (place / "results/small-seed0.json").exists()
 
 
-def test_ctrl_c_while_translating_says_so(place, capsys, monkeypatch):
-    def interrupt():
-        raise KeyboardInterrupt
+def test_how_a_training_goes_on_names_its_seed_and_its_folder(place, capsys):
+    folder = place / "else where" / "small-seed3"
+    folder.mkdir(parents=True)
+    (folder / "recipe.json").touch()
+    assert cli.main(["evaluate", "small", "--seed", "3", "--runs", "else where"]) == 1
+    command = "attncourse train small --seed 3 --runs 'else where'\n"
+    assert capsys.readouterr().err.endswith(command)
 
-    monkeypatch.setattr(cli, "shipped", interrupt)
-    assert cli.main(["translate", "A dog."]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+
+@pytest.mark.parametrize("name", ["moon", "cuda:97"])
+def test_an_unknown_device_is_named_and_leaves_no_folder(place, capsys, name):
+    """Kind: a folder is claimed before it is known that the training can begin."""
+    assert cli.main(["train", "small", "--device", name]) == 1
+    assert f"--device {name}" in capsys.readouterr().err
+    assert not list(place.iterdir())
+
+
+def test_to_divide_the_weights_takes_several_processes(place, capsys):
+    assert cli.main(["train", "small", "--sharded"]) == 1
+    assert "--sharded is for several processes" in capsys.readouterr().err
+    assert not (place / "runs").exists()
 
 
 def test_a_training_that_breaks_down_is_told_in_one_line(place, capsys, monkeypatch):
@@ -152,25 +144,6 @@ def test_a_training_that_breaks_down_is_told_in_one_line(place, capsys, monkeypa
     monkeypatch.setattr(runs, "fit", broken)
     assert cli.main(["train", "small", "--device", "cpu"]) == 1
     assert capsys.readouterr().err == "attncourse: loss is nan at step 3\n"
-
-
-def test_to_divide_the_weights_takes_several_processes(place, capsys):
-    assert cli.main(["train", "small", "--sharded"]) == 1
-    assert "--sharded is for several processes" in capsys.readouterr().err
-    assert not (place / "runs").exists()
-
-
-def test_a_byte_that_is_no_utf8_costs_a_word_and_no_line(tmp_path):
-    text = b"a dog sleeps .\na dog in a caf\xe9 sleeps .\na cat sleeps .\n"
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
-    for argument in ([], ["a dog sleeps .", b"a dog in a caf\xe9 sleeps .", "a cat sleeps ."]):
-        command = [sys.executable, "-m", "attncourse", "translate", "--greedy", *argument]
-        done = subprocess.run(
-            command, input=text, capture_output=True, cwd=tmp_path, env=environment, check=True
-        )
-        lines = done.stdout.decode().splitlines()
-        assert len(lines) == 3
-        assert all(lines)
 
 
 def test_the_command_runs_no_file_of_the_folder_that_it_is_called_in(tmp_path):

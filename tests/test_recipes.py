@@ -259,7 +259,7 @@ def test_a_training_on_other_words_than_the_corpus_has_now_is_left_alone(
     with refused(ValueError, "other words", str(folder)):
         train(SMALL, folder, device="cpu", progress=False)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    assert load(folder).translator(["the dog sleeps ."])
+    assert load(folder).translator(["The dog sleeps."])
 
 
 def test_every_setting_of_a_recipe_reaches_the_training(tmp_path, small_corpus, monkeypatch):
@@ -414,7 +414,7 @@ class Oracle(Translator):
         super().__init__(run.model, run.source, run.target)
         self.answers = answers
 
-    def __call__(self, sentences):
+    def words(self, sentences):
         return [list(self.answers[tuple(sentence)]) for sentence in sentences]
 
 

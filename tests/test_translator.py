@@ -1,4 +1,4 @@
-"""attncourse.translator: sentences in, sentences out, in their order and without <unk>."""
+"""attncourse.translator: texts in, texts out, in their order and without <unk>."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import torch
 from support import refused
 from torch import nn
 
-from attncourse.data.vocabulary import EOS, UNK, Vocabulary
+from attncourse.attention import record_attention
+from attncourse.data.vocabulary import BOS, EOS, UNK, Vocabulary
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUEncoder
 from attncourse.transformer import Transformer, TransformerConfig
-from attncourse.translator import Translator
+from attncourse.translator import BEAM, Translator
 
 WORDS = ["the", "a", "dog", "cat", "sleeps", "eats", "."]
 FRENCH = ["le", "un", "chien", "chat", "dort", "mange", "."]
@@ -51,16 +52,81 @@ EXPECTED = ["le chien dort .", "un chat .", "le chat mange un chien .", "chien"]
 @pytest.mark.parametrize("batch", [1, 2, 250])
 @pytest.mark.parametrize("search", [{}, {"beam_size": 3}])
 def test_translations_come_in_the_order_of_the_sentences(translate, batch, search):
-    assert translate(SENTENCES, batch=batch, **search) == [text.split() for text in EXPECTED]
+    assert translate.words(SENTENCES, batch=batch, **search) == [text.split() for text in EXPECTED]
+
+
+def test_a_text_comes_and_goes_as_people_write_it(translate):
+    """Kind: capitals and marks that a caller leaves on became unknown words."""
+    assert translate(["The dog  sleeps.", "\ufeffA CAT."]) == ["Le chien dort.", "Un chat."]
+    assert translate([]) == []
+    assert translate(["", "Dog", "\u200b"]) == ["", "Chien", ""]
+
+
+def test_the_preparation_and_the_finish_are_the_translators_own(translate):
+    own = Translator(
+        translate.model, translate.source, translate.target, prepare=str.lower, finish="_".join
+    )
+    assert own(["THE DOG SLEEPS ."]) == ["le_chien_dort_."]
+    assert own.words(["the dog sleeps ."]) == [["le", "chien", "dort", "."]]
+
+
+def test_a_text_is_translated_with_a_beam_unless_told_otherwise(translate, monkeypatch):
+    asked = []
+    write = translate._write
+    monkeypatch.setattr(
+        translate,
+        "_write",
+        lambda texts, **options: asked.append(options) or write(texts, **options),
+    )
+    translate(["Dog."])
+    translate.explain("Dog.", beam_size=1)
+    assert asked == [BEAM, BEAM | {"beam_size": 1}]
+
+
+def test_an_explanation_has_the_tokens_and_what_is_unfamiliar(translate):
+    seen = translate.explain("The dog eats a unicorn.", beam_size=1)
+    assert seen.text == "Le chien mange un."  # padding stands for the unicorn, as above
+    assert seen.source_tokens == ("the", "dog", "eats", "a", "unicorn", ".")
+    assert seen.target_tokens[-1] == "<eos>"
+    assert seen.unfamiliar == ("unicorn",)
+    assert seen.maps == {}  # this model does not attend
+
+
+@pytest.mark.parametrize("search", [{"beam_size": 1}, {}])
+def test_the_maps_are_those_of_the_steps_that_wrote_the_translation(small_transformer, search):
+    seen = small_transformer.explain("A dog sleeps.", **search)
+    assert small_transformer(["A dog sleeps."], **search) == [seen.text]
+    names = ["encoder.layers.0.attention", "decoder.layers.0.self_attention"]
+    names.append("decoder.layers.0.cross_attention")
+    assert set(seen.maps) == set(names)
+    source, target = len(seen.source_tokens), len(seen.target_tokens)
+    shapes = [tuple(seen.maps[name].shape) for name in names]
+    assert shapes == [(2, source, source), (2, target, target), (2, target, source)]
+
+    model, vocabulary = small_transformer.model, small_transformer.source
+    written = [vocabulary.tokens.index(token) for token in seen.target_tokens]
+    rows = []
+    with torch.no_grad():
+        state = model.start(torch.tensor([vocabulary.encode(list(seen.source_tokens))]))
+        for token in [BOS, *written[:-1]]:
+            with record_attention(model) as maps:
+                _, state = model.step(torch.tensor([token]), state)
+            rows.append(maps[names[2]][0, :, 0])
+    torch.testing.assert_close(seen.maps[names[2]], torch.stack(rows, 1))
+
+
+def test_of_nothing_there_is_nothing_to_explain(small_transformer):
+    seen = small_transformer.explain(" ")
+    assert (seen.text, seen.source_tokens, seen.target_tokens, seen.maps) == ("", (), (), {})
 
 
 def test_a_sentence_may_be_its_words(translate):
-    assert translate([("the", "dog", "sleeps", ".")]) == [["le", "chien", "dort", "."]]
+    assert translate.words([("the", "dog", "sleeps", ".")]) == [["le", "chien", "dort", "."]]
 
 
 def test_nothing_and_an_empty_sentence(translate):
-    assert translate([]) == []
-    assert translate(["", "dog"]) == [[], ["chien"]]
+    assert translate.words([]) == []
+    assert translate.words(["", "dog"]) == [[], ["chien"]]
 
 
 @pytest.mark.parametrize("beam_size", [1, 2])
@@ -69,7 +135,7 @@ def test_of_nothing_a_model_makes_nothing_up(beam_size):
     words = Vocabulary(WORDS)
     config = TransformerConfig(len(words), embed_dim=8, num_heads=2, ffn_dim=12, num_layers=1)
     fresh = Translator(Transformer(config).eval(), words, words)
-    first, empty, last, blank = fresh(["dog", "", "the dog", "  "], beam_size=beam_size)
+    first, empty, last, blank = fresh.words(["dog", "", "the dog", "  "], beam_size=beam_size)
     assert first
     assert last
     assert empty == blank == []
@@ -78,7 +144,7 @@ def test_of_nothing_a_model_makes_nothing_up(beam_size):
 def test_unknown_is_never_written(translate):
     # The source's unknown word is number 3, which this model would copy; what is written instead
     # is whatever comes next, here the smallest number that is left: padding, which is not shown.
-    assert translate(["the unicorn sleeps ."]) == [["le", "dort", "."]]
+    assert translate.words(["the unicorn sleeps ."]) == [["le", "dort", "."]]
     assert translate.source.encode("unicorn") == [UNK]
 
 
@@ -91,7 +157,9 @@ def test_with_a_model_of_the_course_the_next_likeliest_stands_for_unknown():
         decoder.readout.output.bias[UNK] = 50.0
         decoder.readout.output.bias[5] = 40.0  # "un", the second French word
     for search in ({}, {"beam_size": 2}):
-        assert Translator(model, source, target)(["a dog"], max_length=3, **search) == [["un"] * 3]
+        assert Translator(model, source, target).words(["a dog"], max_length=3, **search) == [
+            ["un"] * 3
+        ]
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
@@ -120,7 +188,7 @@ def test_the_default_length_leaves_room(translate):
             return logits, state
 
     endless = Translator(Endless(), translate.source, translate.target)
-    (words,) = endless(["the dog ."])
+    (words,) = endless.words(["the dog ."])
     assert words == ["chien"] * 16  # twice three, and ten
 
 
@@ -132,7 +200,7 @@ def test_the_default_length_is_by_its_own_batch(translate):
             return logits, state
 
     endless = Translator(Endless(), translate.source, translate.target)
-    long, short = endless(["the dog eats a cat .", "dog"], batch=1)
+    long, short = endless.words(["the dog eats a cat .", "dog"], batch=1)
     assert (len(long), len(short)) == (22, 12)
 
 
@@ -154,8 +222,8 @@ def test_the_length_penalty_reaches_the_beam(translate):
 
     hesitating = Translator(Hesitating(), translate.source, translate.target)
     search = {"beam_size": 2, "max_length": 20}
-    assert hesitating(["dog"], **search) == [[]]
-    assert hesitating(["dog"], **search, length_penalty=2.0) == [["chien"] * 8]
+    assert hesitating.words(["dog"], **search) == [[]]
+    assert hesitating.words(["dog"], **search, length_penalty=2.0) == [["chien"] * 8]
 
 
 def test_the_models_own_logits_are_left_alone(translate):
@@ -165,19 +233,25 @@ def test_the_models_own_logits_are_left_alone(translate):
         def step(self, tokens, state):
             return self.logits, state
 
-    Translator(Keeping(), translate.source, translate.target)(["dog"], max_length=3)
+    Translator(Keeping(), translate.source, translate.target).words(["dog"], max_length=3)
     assert torch.equal(Keeping.logits[0], torch.arange(4.0 + len(FRENCH)))
 
 
 def test_bad_input_is_refused(translate, own_errors):
     with refused(TypeError, "sentences", "one text"):
-        translate("the dog")
+        translate.words("the dog")
+    with refused(TypeError, "texts", "one text"):
+        translate("The dog.")
+    with refused(TypeError, "texts", "['the', 'dog']", "number 1"):
+        translate(["The dog.", ["the", "dog"]])
+    with refused(TypeError, "text", "5"):
+        translate.explain(5)
     with refused(ValueError, "beam_size", "0"):
-        translate(["dog"], beam_size=0)
+        translate.words(["dog"], beam_size=0)
     with refused(ValueError, "batch", "0"):
-        translate(["dog"], batch=0)
+        translate.words(["dog"], batch=0)
     with refused(ValueError, "max_length", "0"):
-        translate(["dog"], max_length=0)
+        translate.words(["dog"], max_length=0)
 
 
 @pytest.fixture
@@ -199,16 +273,16 @@ def small_transformer() -> Translator:
 @pytest.mark.parametrize("search", [{}, {"beam_size": 3}])
 @pytest.mark.parametrize("max_length", [None, 97])
 def test_a_translation_ends_where_the_model_has_no_more_room(small_transformer, search, max_length):
-    longest, short = small_transformer(["dog " * 9, "a dog"], max_length=max_length, **search)
+    longest, short = small_transformer.words(["dog " * 9, "a dog"], max_length=max_length, **search)
     assert 0 < len(longest) <= 9
     assert len(short) <= 9
 
 
 def test_a_sentence_that_is_too_long_is_named_and_none_is_translated(small_transformer):
     with refused(ValueError, "sentences", "10 tokens", "number 1", "room for 9"):
-        small_transformer(["a dog", "dog " * 10])
+        small_transformer.words(["a dog", "dog " * 10])
 
 
 def test_a_transformer_reads_nothing_and_what_it_never_saw(small_transformer):
-    nothing, unknown = small_transformer(["", "éŧ 犬"])
+    nothing, unknown = small_transformer.words(["", "éŧ 犬"])
     assert UNK not in small_transformer.target.encode(nothing + unknown)

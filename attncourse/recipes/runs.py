@@ -17,7 +17,7 @@ from torch import nn
 from attncourse.checks import require_integer
 from attncourse.data.batches import Batches
 from attncourse.data.files import write_atomically
-from attncourse.data.vocabulary import BaseVocabulary, load_vocabulary
+from attncourse.data.vocabulary import BaseVocabulary, join_words, load_vocabulary
 from attncourse.recipes import corpora, scores
 from attncourse.recipes.recipe import Recipe
 from attncourse.runtime import seed_everything
@@ -54,8 +54,9 @@ class Run:
 
     @property
     def translator(self) -> Translator:
-        """The model as a function from sentences to sentences."""
-        return Translator(self.model, self.source, self.target)
+        """The model as a function from texts to texts."""
+        finish = partial(join_words, language=self.recipe.target)
+        return Translator(self.model, self.source, self.target, finish=finish)
 
 
 def train(

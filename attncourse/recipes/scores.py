@@ -27,11 +27,10 @@ from attncourse.metrics import (
 )
 from attncourse.runtime import device_of, evaluating
 from attncourse.training.loss import mean_loss
-from attncourse.translator import Translator
+from attncourse.translator import BEAM, Translator
 
 BINS = ((3, 6), (7, 10), (11, 14), (15, 18), (19, 22), (23, 25), (26, 30), (31, 36))
 LONG = 16  # "above 16 words" are the sentences whose English has more
-BEAM = {"beam_size": 5, "length_penalty": 1.0}
 CONTENT = ("noun", "verb", "adjective")
 
 
@@ -42,7 +41,7 @@ def of_embedded(translate: Translator, tests: dict[str, Sequence[Pair]]) -> dict
 
 def of_part(translate: Translator, pairs: Sequence[Pair]) -> dict[str, Any]:
     """Count exact matches and right tokens, and where there is attention, right links."""
-    written = translate([pair.source for pair in pairs])
+    written = translate.words([pair.source for pair in pairs])
     matches = [
         exact_match([words], [list(pair.target)])
         for words, pair in zip(written, pairs, strict=True)
@@ -123,7 +122,7 @@ def of_captions(translate: Translator, pairs: Sequence[Caption], language: str) 
     loss = mean_loss(translate.model, Batches(ids, sentences=250, bucket=len(ids)))
     scores: dict[str, Any] = {"loss": round(loss, 4)}
     for name, search in (("greedy", {}), ("beam", BEAM)):
-        written = translate(cut, **search)
+        written = translate.words(cut, **search)
         texts = [moses_text(words, language) for words in written]
         bleu = comparable_bleu(texts, references, language)
         interval = bleu_interval(

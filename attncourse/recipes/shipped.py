@@ -33,8 +33,8 @@ def shipped(folder: str | os.PathLike = FOLDER) -> Run:
 
     Example:
         >>> translate = shipped().translator
-        >>> " ".join(translate(["a dog runs on the beach ."])[0])
-        'un chien court sur la plage .'
+        >>> translate(["A dog runs on the beach."])
+        ['Un chien court sur la plage.']
     """
     folder = Path(folder)
     recipe, seed = claimed(folder)
