@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from attncourse import seed_everything
 from attncourse.positions import SinusoidalPositions
-from attncourse.recipes.runs import environment, write_record
+from attncourse.recipes import environment, write_record
 from attncourse.transformer import Encoder
 
 VOCABULARY, TOKENS, BATCH = 16, 16, 32

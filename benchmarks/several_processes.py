@@ -22,7 +22,7 @@ import torch
 from attncourse.data.batches import Batches
 from attncourse.data.translation import translation_pairs
 from attncourse.data.vocabulary import Vocabulary
-from attncourse.recipes.runs import environment, write_record
+from attncourse.recipes import environment, write_record
 from attncourse.training import fit, inverse_root_schedule, working_together
 from attncourse.transformer import Transformer, TransformerConfig
 

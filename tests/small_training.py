@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 from attncourse.data.batches import Batches
-from attncourse.training import History, fit
+from attncourse.training import Checkpoints, History, Validation, fit
 
 VOCABULARY, WIDTH = 23, 5
 STEPS = 17  # the third epoch of 7 steps has 3
+QUIET = {"device": "cpu", "progress": False}
 
 
 class SmallModel(nn.Module):
@@ -66,7 +67,16 @@ def unlike_the_corpus() -> Batches:
     return Batches(pairs, sentences=6, generator=torch.Generator())
 
 
-def train(folder: Path | None = None, model: nn.Module | None = None, **options) -> History:
+def train(
+    folder: Path | None = None,
+    model: nn.Module | None = None,
+    *,
+    every: int | None = 4,
+    resume: bool = True,
+    patience: int | None = STEPS,
+    validate_every: int | None = 3,
+    **options,
+) -> History:
     """Train with everything that a checkpoint has to keep."""
     settings = {
         "steps": STEPS,
@@ -74,15 +84,54 @@ def train(folder: Path | None = None, model: nn.Module | None = None, **options)
         "schedule": lambda step: min(1.0, step / 9),
         "label_smoothing": 0.1,
         "device": "cpu",
-        "validation": unlike_the_corpus(),
-        "validate_every": 3,
-        "patience": STEPS,
-        "checkpoint": folder,
-        "checkpoint_every": 4,
+        "validation": Validation(unlike_the_corpus(), validate_every, patience),
+        "checkpoint": None if folder is None else Checkpoints(folder, every, resume),
         "progress": False,
     }
     model = small_model(tied=True) if model is None else model
     return fit(model, small_batches(), **(settings | options))
+
+
+class Recording(nn.Module):
+    """Keep what it was called with."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        self.calls: list = []
+        self.logits: list = []
+
+    def forward(self, *arguments):
+        self.calls.append(arguments)
+        self.logits.append(self.model(*arguments))
+        return self.logits[-1]
+
+
+class Biases(nn.Module):
+    """Give the same logits everywhere: the sum of two parameters, whose gradients are equal."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Parameter(torch.zeros(8))
+        self.second = nn.Parameter(torch.zeros(8))
+
+    def forward(self, source, target, source_mask=None, target_mask=None):
+        return (self.first + self.second).expand(*target.shape, 8)
+
+    def logits(self) -> torch.Tensor:
+        return (self.first + self.second).detach().clone()
+
+
+ONE_PAIR = [([4], [5])]  # two labels: 5 and <eos>
+
+
+def plain_sgd(model: nn.Module, rate: float = 1.0) -> torch.optim.SGD:
+    return torch.optim.SGD(model.parameters(), lr=rate)
+
+
+def same_weights(ours: nn.Module, others: nn.Module) -> bool:
+    pairs = zip(ours.state_dict().values(), others.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 # Where a training can be killed: before or after which call of which function.
@@ -168,7 +217,7 @@ def main(root: Path) -> None:
     assert not in_a_process(lambda: train(folder))
 
     # Killed from outside, at times all over the training; its naps make up most of its time.
-    naps = {"checkpoint_every": 1, "callbacks": [lambda *_: time.sleep(0.01)]}
+    naps = {"every": 1, "callbacks": [lambda *_: time.sleep(0.01)]}
     began = time.perf_counter()
     assert not in_a_process(lambda: train(root / "in_naps", **naps))
     duration = time.perf_counter() - began

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support import also_calling, refused
@@ -31,7 +32,8 @@ from attncourse.recipes import (
     train,
 )
 from attncourse.recipes.scores import of_links, of_part, teacher_forced
-from attncourse.training import CheckpointError, fit, load_checkpoint
+from attncourse.training import CheckpointError, Checkpoints, fit, load_checkpoint
+from attncourse.training.locks import held
 from attncourse.translator import Translator
 from benchmarks import captions_pace, encoder_depth, several_processes, tune_captions
 
@@ -235,6 +237,34 @@ def test_what_cannot_be_trained_leaves_no_folder(tmp_path, small_corpus, changes
     assert not (tmp_path / "none").exists()
 
 
+def test_where_nothing_can_be_trained_no_folder_is_left(tmp_path, small_corpus):
+    with refused(ValueError, "tpu9"):
+        train(SMALL, tmp_path / "none", device="tpu9", progress=False)
+    with refused(RuntimeError, "several processes"):
+        train(SMALL, tmp_path / "none", device="cpu", sharded=True, progress=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_sentence_that_is_too_long_for_the_model_does_not_claim_the_folder(
+    tmp_path, small_corpus
+):
+    short = replace(TRANSFORMER, sizes=TRANSFORMER.sizes | {"max_len": 7})
+    with refused(ValueError, "max_len", "7"):
+        train(short, tmp_path / "run", device="cpu", progress=False)
+    assert not (tmp_path / "run").exists()
+    run, _ = train(TRANSFORMER, tmp_path / "run", device="cpu", progress=False)
+    assert run.recipe == TRANSFORMER
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(tmp_path, small_corpus):
+    with (
+        held(tmp_path / "recipe.json"),
+        refused(CheckpointError, str(tmp_path), str(os.getpid())),
+    ):
+        train(SMALL, tmp_path, device="cpu", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["another word", "fewer words"])
 def test_a_training_on_other_words_than_the_corpus_has_now_is_left_alone(
     tmp_path, small_corpus, monkeypatch, kind
@@ -278,7 +308,7 @@ def test_every_setting_of_a_recipe_reaches_the_training(tmp_path, small_corpus, 
         "label_smoothing": 0.1,
         "precision": "bfloat16",
         "seed": 5,
-        "checkpoint": tmp_path,
+        "checkpoint": Checkpoints(tmp_path, every=1),
     }
     assert {name: given[name] for name in asked} == asked
     (group,) = given["optimiser"].param_groups
@@ -303,11 +333,26 @@ def test_the_averaged_weights_are_the_mean_of_those_kept(tmp_path, small_corpus)
         torch.testing.assert_close(weights.double(), mean[name], rtol=1e-6, atol=1e-7)
 
 
-def test_a_recipe_may_have_a_tuple_where_json_has_a_list(tmp_path, small_corpus):
-    recipe = replace(SMALL, adam={"betas": (0.9, 0.95)}, steps=2)
-    train(recipe, tmp_path, device="cpu", progress=False)
-    run, _ = train(recipe, tmp_path, device="cpu", progress=False)
-    assert run.recipe == recipe
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adam": {"betas": (0.9, 0.95)}, "steps": 2},
+        {"adam": {"weight_decay": np.float32(0.5)}, "steps": np.int64(2)},
+        {"sizes": {"embed_dim": np.int64(5), "hidden_dim": 7}, "learning_rate": np.float32(0.5)},
+    ],
+    ids=["tuple", "weight decay", "sizes"],
+)
+@pytest.mark.usefixtures("own_errors")
+def test_a_recipe_may_have_what_json_has_not(tmp_path, small_corpus, changes):
+    recipe = replace(SMALL, **changes)
+    for _ in range(2):
+        run, _ = train(recipe, tmp_path, device="cpu", progress=False)
+        assert run.recipe == recipe
+
+
+def test_what_json_cannot_hold_is_refused():
+    with refused(TypeError, "JSON", "set"):
+        replace(SMALL, sizes={"hidden_dim": {7}}).check()
 
 
 def test_validations_says_how_often(tmp_path, small_corpus):

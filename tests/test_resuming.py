@@ -22,6 +22,7 @@ from attncourse.training import (
     CheckpointError,
     History,
     adam,
+    fit,
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
@@ -232,7 +233,7 @@ def test_a_finished_training_is_not_run_again(tmp_path, reference, capsys):
 
 
 def test_a_training_by_epochs_goes_on_too(tmp_path):
-    by_epochs = {"steps": None, "epochs": 3, "checkpoint_every": None, "validate_every": None}
+    by_epochs = {"steps": None, "epochs": 3, "every": None, "validate_every": None}
     whole, parts = small_model(0), small_model(0)
     history = train(tmp_path / "whole", whole, **by_epochs)
     assert history.step[-1] == 21
@@ -248,7 +249,7 @@ def test_a_training_by_epochs_goes_on_too(tmp_path):
 
 
 def test_more_steps_go_on_from_the_last_weights_not_the_best(tmp_path):
-    options = {"validation": None, "patience": None, "validate_every": None}
+    options = {"validation": None}
     once, twice = small_model(0), small_model(0)
     train(tmp_path / "once", once, steps=12, **options)
     train(tmp_path / "twice", twice, steps=5, **options)
@@ -271,8 +272,10 @@ def test_a_longer_training_without_patience_keeps_its_last_weights(tmp_path):
 
 def test_patience_cannot_begin_when_the_best_weights_are_gone(tmp_path):
     train(tmp_path, steps=12, patience=None)
+    model = small_model(3, tied=True)
     with refused(ValueError, "patience is 4", "were not kept", "resume=False"):
-        train(tmp_path, steps=30, patience=4)
+        train(tmp_path, model, steps=30, patience=4)
+    assert torch.equal(model.target.weight, small_model(3, tied=True).target.weight)
 
 
 def test_another_setting_of_the_optimiser_is_refused(tmp_path):
@@ -283,9 +286,25 @@ def test_another_setting_of_the_optimiser_is_refused(tmp_path):
         train(tmp_path, **first | {"steps": 5, "optimiser": partial(adam, betas=(0.5, 0.5))})
 
 
+@pytest.mark.parametrize("way", ["fused", "foreach"])
+def test_how_the_optimiser_computes_is_the_callers_choice(tmp_path, way):
+    """The kind: the file's options replace the caller's, in silence."""
+    first = {"learning_rate": None, "steps": 3}
+    train(tmp_path, **first, optimiser=partial(adam, **{"fused": False, way: True}))
+    model, used = small_model(tied=True), []
+
+    def optimiser(model):
+        used.append(adam(model, fused=False, foreach=False))
+        return used[0]
+
+    train(tmp_path, model, **first | {"steps": 5}, optimiser=optimiser)
+    (group,) = used[0].param_groups
+    assert (group["fused"], group["foreach"]) == (False, False)
+
+
 @pytest.mark.parametrize("stop", [1, 3, 4])  # the first epoch of 7 batches: groups of 3, 3 and 1
 def test_accumulated_batches_go_on_too(tmp_path, stop):
-    options = {"accumulate": 3, "checkpoint_every": 1, "validate_every": 50}
+    options = {"accumulate": 3, "every": 1, "validate_every": 50}
     whole, parted = small_model(tied=True), small_model(tied=True)
     history = train(tmp_path / "whole", whole, steps=7, **options)
     train(tmp_path / "parted", parted, steps=stop, **options)
@@ -294,29 +313,49 @@ def test_accumulated_batches_go_on_too(tmp_path, stop):
     assert torch.equal(whole.target.weight, parted.target.weight)
 
 
-def test_no_file_of_others_is_touched(tmp_path):
-    (tmp_path / "poetry.lock").write_text("somebody's")
-    train(tmp_path / "poetry.safetensors", steps=3)
-    assert (tmp_path / "poetry.lock").read_text() == "somebody's"
+class Shuffled:
+    """Draw the order of an epoch from PyTorch's own generator when it begins."""
+
+    def __iter__(self):
+        pairs = small_batches().pairs
+        order = torch.randperm(len(pairs)).tolist()
+        return (Batch.of(pairs, order[i : i + 5]) for i in range(0, len(order), 5))
 
 
-def test_batches_drawn_from_pytorchs_own_generator_go_on_too(tmp_path):
-    class Shuffled:
-        def __iter__(self):
-            pairs = small_batches().pairs
-            order = torch.randperm(len(pairs)).tolist()
-            return (Batch.of(pairs, order[i : i + 5]) for i in range(0, len(order), 5))
+class Noisy:
+    """Draw one of the batches anew whenever one is asked for, as augmented pictures are."""
+
+    def __iter__(self):
+        batches = list(small_batches())
+        return (batches[torch.randint(len(batches), ())] for _ in batches)
+
+
+def loader(**options) -> torch.utils.data.DataLoader:
+    return torch.utils.data.DataLoader(list(small_batches()), batch_size=None, **options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Shuffled,
+        Noisy,
+        lambda: loader(shuffle=True),
+        lambda: loader(shuffle=True, generator=torch.Generator()),
+        lambda: loader(
+            sampler=torch.utils.data.RandomSampler(range(7), generator=torch.Generator())
+        ),
+    ],
+    ids=["epoch", "batch", "loader", "loader's own", "sampler's own"],
+)
+def test_batches_are_drawn_again_wherever_they_are_drawn_from(tmp_path, make):
+    """The kind: a training that goes on gets other batches, in silence."""
 
     def run(folder, steps):
-        from attncourse.training import fit
+        model = small_model(0)
+        history = fit(model, make(), steps=steps, checkpoint=folder, progress=False, device="cpu")
+        return history.loss
 
-        return fit(
-            model, Shuffled(), steps=steps, checkpoint=folder, progress=False, device="cpu"
-        ).loss
-
-    model = small_model(0)
     whole = run(tmp_path / "whole", 17)
-    model = small_model(0)
     for steps in (3, 7, 10, 17):
         parts = run(tmp_path / "parts", steps)
     assert parts == whole
@@ -329,7 +368,7 @@ def test_beginning_anew_replaces_the_checkpoint(tmp_path, reference):
 
 
 def test_float16_goes_on_with_its_scale(tmp_path):
-    options = {"precision": "float16", "validation": None, "patience": None}
+    options = {"precision": "float16", "validation": None}
     whole = train(tmp_path / "whole", small_model(0), **options)
     for steps in (2, 9, STEPS):
         parts = train(tmp_path / "parts", small_model(0), **(options | {"steps": steps}))
@@ -361,16 +400,24 @@ def test_a_checkpoint_of_other_settings_is_refused(reference, name, value):
     assert torch.equal(model.target.weight, before)
 
 
-def test_a_checkpoint_with_more_steps_is_refused(tmp_path, reference):
-    with refused(ValueError, "steps is 5", "has 17"):
-        train(reference, steps=5)
-    with refused(ValueError, "epochs is 2", "in epoch 3"):
-        train(reference, steps=None, epochs=2)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": 5}, ["steps is 5", "has 17"]),
+        ({"steps": None, "epochs": 2}, ["epochs is 2", "in epoch 3"]),
+    ],
+    ids=["steps", "epochs"],
+)
+def test_a_checkpoint_with_more_steps_is_refused_before_its_weights_are_taken(
+    reference, options, words
+):
+    model = small_model(3, tied=True)
+    with refused(ValueError, *words):
+        train(reference, model, **options)
+    assert torch.equal(model.target.weight, small_model(3, tied=True).target.weight)
 
 
 def test_a_checkpoint_of_more_batches_is_refused(reference):
-    from attncourse.training import fit
-
     with refused(ValueError, "gave only 2 batches", "had used 3"):
         fit(
             small_model(tied=True),
@@ -404,7 +451,7 @@ def test_a_damaged_checkpoint_is_refused_and_left_alone(tmp_path, reference):
 
 
 def test_the_caller_gets_the_whole_record(tmp_path):
-    options = {"validation": None, "patience": None}
+    options = {"validation": None}
     first = train(tmp_path, steps=5, **options)
     second = train(tmp_path, steps=9, **options)
     assert second.step == list(range(1, 10))

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from attncourse.data.batches import Batches
-from attncourse.training import fit, working_together
-from attncourse.training.checkpoints import state_and_ties
+from attncourse.training import Checkpoints, Validation, fit, working_together
 from attncourse.training.sharding import whole
+from attncourse.training.weights import state_and_ties
 from attncourse.transformer import Transformer, TransformerConfig
 
 VOCABULARY = 17
@@ -69,10 +69,8 @@ def main(folder: Path, asked: dict) -> None:
             batches,
             callbacks=[press],
             device="cpu",
-            validation=Batches(pairs(9), sentences=4),
-            validate_every=3,
-            checkpoint=folder,
-            checkpoint_every=asked.pop("checkpoint_every", 50),
+            validation=Validation(Batches(pairs(9), sentences=4), 3, asked.pop("patience", None)),
+            checkpoint=Checkpoints(folder, every=asked.pop("checkpoint_every", 50)),
             progress=False,
             **asked,
         )

@@ -7,15 +7,18 @@
 | `book` | the recipes whose figures the chapters show |
 | `corpora` | a corpus with its vocabularies and tests |
 | `scores` | how a trained translator is judged |
-| `runs` | a training in its folder, and the record of it |
+| `runs` | a training in its folder |
+| `folders` | to which recipe a folder belongs |
 | `shipped` | the translator that comes with the package |
-| `records` | the records that are kept |
+| `environment` | on what a training runs |
+| `records` | what is kept of it |
 """
 
 from attncourse.recipes.book import RECIPES
+from attncourse.recipes.environment import environment
 from attncourse.recipes.recipe import Recipe
-from attncourse.recipes.records import records
-from attncourse.recipes.runs import Run, environment, evaluate, load, train, write_record
+from attncourse.recipes.records import records, write_record
+from attncourse.recipes.runs import Run, evaluate, load, train
 from attncourse.recipes.shipped import ship, shipped
 
 __all__ = [

@@ -17,6 +17,7 @@ from torch import nn
 
 from attncourse.checks import require_integer, require_precision, require_smoothing
 from attncourse.recipes.models import MODELS
+from attncourse.training.checkpoints import plain
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
 from attncourse.transformer import TransformerConfig
 
@@ -81,7 +82,7 @@ class Recipe:
         """Refuse what could not be trained, as far as that shows without the corpus.
 
         Raises:
-            TypeError: if a number is not an integer that should be.
+            TypeError: if a number is not an integer that should be, or JSON cannot hold a value.
             ValueError: if there is no such model, size, schedule, precision or argument of Adam,
                 a number is too small, or the training is too short for its averaging.
         """
@@ -93,6 +94,7 @@ class Recipe:
                 f"steps must be {self.average * self.average_every} or more, for {self.average} "
                 f"weights that lie {self.average_every} steps apart, got {self.steps}"
             )
+        self.to_dict()
         _require_names("adam", self.adam, ADAM)
         require_smoothing(self.label_smoothing)
         torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=self.learning_rate, **self.adam)
@@ -111,7 +113,8 @@ class Recipe:
         builder = MODELS[self.model]
         _require_names("sizes", self.sizes, _keywords(builder))
         one_for_both = self.subwords is not None
-        return builder(source_size, None if one_for_both else target_size, **self.sizes)
+        sizes = self.to_dict()["sizes"]  # as layers want them: Python's numbers
+        return builder(source_size, None if one_for_both else target_size, **sizes)
 
     def factor(self) -> Callable[[int], float]:
         """Give the schedule of the learning rate.
@@ -126,8 +129,12 @@ class Recipe:
         raise ValueError(f"schedule must be 'linear' or 'inverse root', got {self.schedule!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON gives it back, its tuples as lists."""
-        return json.loads(json.dumps(asdict(self)))
+        """Return the recipe as JSON gives it back: tuples as lists, NumPy's numbers as Python's.
+
+        Raises:
+            TypeError: if it holds what JSON cannot.
+        """
+        return json.loads(json.dumps(asdict(self), default=plain))
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Recipe:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+from attncourse.data.files import write_atomically
 
 
 def records(name: str) -> list[dict[str, Any]]:
@@ -28,6 +31,12 @@ def records(name: str) -> list[dict[str, Any]]:
     if not found:
         raise FileNotFoundError(f"no training by the recipe {name!r} is recorded")
     return sorted(found, key=lambda record: record["seed"])
+
+
+def write_record(path: str | os.PathLike, record: dict[str, Any]) -> None:
+    """Write a record as JSON that reads well in a diff, whole or not at all."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, text.encode("utf-8"))
 
 
 def _folder() -> Path:

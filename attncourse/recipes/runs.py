@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import subprocess
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,23 +12,29 @@ from typing import Any
 import torch
 from torch import nn
 
+from attncourse import runtime
 from attncourse.checks import require_integer
-from attncourse.data.batches import Batches
-from attncourse.data.files import write_atomically
+from attncourse.data.batches import Batch, Batches
 from attncourse.data.vocabulary import BaseVocabulary, join_words, load_vocabulary
 from attncourse.recipes import corpora, scores
+from attncourse.recipes.folders import claim, claimed, require_own, require_same_words
 from attncourse.recipes.recipe import Recipe
-from attncourse.runtime import seed_everything
+from attncourse.runtime import device_of, evaluating, seed_everything
 from attncourse.training import (
+    Checkpoints,
     History,
     KeepWeights,
+    Validation,
     Workers,
     adam,
     average_weights,
+    batch_loss,
     fit,
     load_checkpoint,
     save_checkpoint,
 )
+from attncourse.training.locks import held
+from attncourse.training.sharding import require_group
 from attncourse.translator import Translator
 
 
@@ -85,15 +89,19 @@ def train(
         The trained model, and how its training went, for the record.
 
     Raises:
-        CheckpointError: if a checkpoint in the folder cannot be used.
+        CheckpointError: if a checkpoint in the folder cannot be used, or another process trains
+            there.
         DataError: if the corpus cannot be had.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
         ValueError: if the folder holds a training by another recipe or seed, or one whose corpus
-            had other words, or the recipe cannot be trained, see `Recipe.check`. Nothing is
-            written then.
+            had other words, a sentence is too long for the model, there is no such device, or the
+            recipe cannot be trained, see `Recipe.check`. Nothing is written then.
     """
     require_integer("seed", seed, least=0)
     recipe.check()
+    device = runtime.device(device)
+    if sharded:
+        require_group()
     folder, workers = Path(folder), Workers.present()
     require_own(folder, recipe, seed)
     if workers.first:
@@ -104,6 +112,7 @@ def train(
     require_same_words(folder, corpus)
     seed_everything(seed)
     model = recipe.build(len(corpus.source), len(corpus.target))
+    require_readable(model, corpus)
     batches = Batches(
         corpus.train,
         sentences=recipe.sentences,
@@ -111,43 +120,45 @@ def train(
         bucket=recipe.bucket,
         generator=torch.Generator(),
     )
-    if workers.first:  # only now: what cannot be trained leaves no folder behind
-        claim(folder, recipe, seed)
-        corpus.source.save(folder / "source.json")
-        corpus.target.save(folder / "target.json")
+    validation = Batches(corpus.validation, sentences=250, bucket=len(corpus.validation))
     every = max(1, recipe.steps // recipe.validations)
     keep = KeepWeights(folder, every=recipe.average_every, last=recipe.average)
-    history = fit(
-        model,
-        batches,
-        steps=recipe.steps,
-        accumulate=recipe.accumulate,
-        optimiser=partial(adam, learning_rate=recipe.learning_rate, **recipe.adam),
-        schedule=recipe.factor(),
-        label_smoothing=recipe.label_smoothing,
-        precision=recipe.precision,
-        sharded=sharded,
-        device=device,
-        seed=seed,
-        validation=Batches(corpus.validation, sentences=250, bucket=len(corpus.validation)),
-        validate_every=every,
-        checkpoint=folder,
-        checkpoint_every=every,
-        progress=progress,
-        callbacks=[keep] if recipe.average > 1 else [],
-    )
-    where = next(model.parameters()).device
-    final = folder / "model.safetensors"
-    if sharded:  # put together by way of the file
-        save_checkpoint(final, model, step=recipe.steps, write=workers.first)
-        workers.wait()
-        model = recipe.build(len(corpus.source), len(corpus.target))
-        load_checkpoint(final, model)
-    model.to("cpu").eval()
-    if workers.first:
-        if recipe.average > 1:
-            average_weights(model, keep.files(recipe.steps))
-        save_checkpoint(final, model, step=recipe.steps)
+
+    # Only now: what cannot be trained leaves no folder behind.
+    with held(folder / "recipe.json") if workers.first else nullcontext():
+        if workers.first:
+            claim(folder, recipe, seed)
+            corpus.source.save(folder / "source.json")
+            corpus.target.save(folder / "target.json")
+        history = fit(
+            model,
+            batches,
+            steps=recipe.steps,
+            accumulate=recipe.accumulate,
+            label_smoothing=recipe.label_smoothing,
+            optimiser=partial(adam, learning_rate=recipe.learning_rate, **recipe.adam),
+            schedule=recipe.factor(),
+            device=device,
+            precision=recipe.precision,
+            sharded=sharded,
+            seed=seed,
+            validation=Validation(validation, every=every),
+            checkpoint=Checkpoints(folder, every=every),
+            progress=progress,
+            callbacks=[keep] if recipe.average > 1 else [],
+        )
+        where = device_of(model)
+        final = folder / "model.safetensors"
+        if sharded:  # put together by way of the file
+            save_checkpoint(final, model, step=recipe.steps, write=workers.first)
+            workers.wait()
+            model = recipe.build(len(corpus.source), len(corpus.target))
+            load_checkpoint(final, model)
+        model.to("cpu").eval()
+        if workers.first:
+            if recipe.average > 1:
+                average_weights(model, keep.files(recipe.steps))
+            save_checkpoint(final, model, step=recipe.steps)
     run = Run(recipe, seed, model, corpus.source, corpus.target)
     return run, _how_it_went(model, history, where)
 
@@ -182,28 +193,6 @@ def evaluate(run: Run) -> dict[str, Any]:
     }
 
 
-def environment() -> dict[str, Any]:
-    """Say on what this runs: versions, hardware, and the commit if this is a checkout."""
-    from attncourse import __version__
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "attncourse": __version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "gpu": gpu,
-    }
-
-
-def write_record(path: str | os.PathLike, record: dict[str, Any]) -> None:
-    """Write a record as JSON that reads well in a diff, whole or not at all."""
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, text.encode("utf-8"))
-
-
 def _how_it_went(model: nn.Module, history: History, device: torch.device) -> dict[str, Any]:
     every = max(1, len(history.step) // 50)
     ends = range(every, len(history.step) + 1, every)
@@ -226,74 +215,9 @@ def _mean(numbers: list[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
-def claim(folder: Path, recipe: Recipe, seed: int) -> None:
-    """Write down what the folder is for; refuse one that is for something else."""
-    require_own(folder, recipe, seed)
-    write_record(folder / "recipe.json", {"recipe": recipe.to_dict(), "seed": int(seed)})
-
-
-def require_own(folder: Path, recipe: Recipe, seed: int) -> None:
-    """Refuse a folder that is for something else."""
-    try:
-        found, by = claimed(folder)
-    except FileNotFoundError:
-        return
-    if (found.to_dict(), by) != (recipe.to_dict(), seed):
-        raise ValueError(
-            f"folder {folder} holds a training by another recipe or seed; "
-            "give another, or delete it"
-        )
-
-
-def require_same_words(folder: Path, corpus: corpora.Corpus) -> None:
-    """Refuse a folder whose training knew other words, as of an older version of the corpus."""
-    for side in ("source", "target"):
-        file = folder / f"{side}.json"
-        if file.exists() and load_vocabulary(file) != getattr(corpus, side):
-            raise ValueError(
-                f"folder {folder} holds a training on other words than the corpus has now: {file} "
-                "differs; give another, or delete it"
-            )
-
-
-def claimed(folder: Path) -> tuple[Recipe, int]:
-    path = folder / "recipe.json"
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        return Recipe.from_dict(held["recipe"]), held["seed"]
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{folder} holds no training: there is no {path.name}") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that this file is in, marked if something was changed."""
-    here = Path(__file__).parent
-    try:
-        found = [
-            subprocess.run(
-                ["git", *command], cwd=here, capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-            for command in (
-                # A package that is installed may lie in a checkout of something else.
-                ("ls-files", "--error-unmatch", Path(__file__).name),
-                ("rev-parse", "--short=10", "HEAD"),
-                ("status", "--porcelain", "."),
-            )
-        ]
-    except (OSError, subprocess.SubprocessError):
-        return None
-    _, commit, changed = found
-    return commit + ("+" if changed else "")
-
-
-def _processor() -> str:
-    """The processor's name and its cores."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            name = next(line for line in file if line.startswith("model name")).split(":")[1]
-    except (OSError, StopIteration):
-        pass
-    return f"{name.strip()}, {os.cpu_count()} cores"
+def require_readable(model: nn.Module, corpus: corpora.Corpus) -> None:
+    """Let the model read the longest sentences once: it refuses those that are too long for it."""
+    pairs = corpus.train + corpus.validation
+    longest = [max((pair[side] for pair in pairs), key=len) for side in (0, 1)]
+    with torch.no_grad(), evaluating(model):
+        batch_loss(model, Batch.of([tuple(longest)]))

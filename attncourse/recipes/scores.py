@@ -26,7 +26,7 @@ from attncourse.metrics import (
     token_accuracy,
 )
 from attncourse.runtime import device_of, evaluating
-from attncourse.training.loss import mean_loss
+from attncourse.training import mean_loss
 from attncourse.translator import BEAM, Translator
 
 BINS = ((3, 6), (7, 10), (11, 14), (15, 18), (19, 22), (23, 25), (26, 30), (31, 36))

@@ -2,18 +2,24 @@
 
 | module | what it holds |
 |---|---|
+| `loop` | `fit`, the training loop: the others are what it is made of |
+| `options` | what it is asked for, and what it refuses |
+| `state` | what changes from step to step |
+| `resuming` | how that is saved, and goes on |
 | `loss` | cross-entropy per real token |
 | `projected` | the same without ever holding all logits |
-| `history` | the record of a training |
-| `schedules` | how the learning rate goes up and down |
-| `checkpoints` | weights and all else that a training needs to go on |
-| `progress` | a bar on a terminal, plain lines elsewhere |
-| `state` | what changes from step to step, and how it is saved and restored |
+| `objective` | what is made small: that loss, or one's own |
 | `optimisers` | Adam |
+| `schedules` | how the learning rate goes up and down |
+| `history` | the record of a training |
+| `progress` | a bar on a terminal, plain lines elsewhere |
+| `interrupts` | Ctrl-C |
+| `checkpoints` | weights and all else that a training needs to go on, in a file |
+| `locks` | who holds that file |
+| `weights` | a model's weights by name, each once |
 | `averaging` | the mean of the weights at several moments |
 | `workers` | several processes that train together |
 | `sharding` | a model divided among them |
-| `loop` | `fit`, which puts them together |
 """
 
 from attncourse.training.averaging import KeepWeights, average_weights
@@ -26,8 +32,10 @@ from attncourse.training.checkpoints import (
 )
 from attncourse.training.history import History
 from attncourse.training.loop import fit
-from attncourse.training.loss import batch_loss, mean_loss, sequence_loss
+from attncourse.training.loss import batch_loss, sequence_loss
+from attncourse.training.objective import mean_loss
 from attncourse.training.optimisers import adam
+from attncourse.training.options import Checkpoints, Seeded, Validation
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
 from attncourse.training.sharding import shard
 from attncourse.training.workers import WorkerError, Workers, working_together
@@ -35,8 +43,11 @@ from attncourse.training.workers import WorkerError, Workers, working_together
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "Checkpoints",
     "History",
     "KeepWeights",
+    "Seeded",
+    "Validation",
     "WorkerError",
     "Workers",
     "adam",

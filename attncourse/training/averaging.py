@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from attncourse.checks import require_integer
-from attncourse.training.checkpoints import load_checkpoint, save_checkpoint, state_and_ties
+from attncourse.training.checkpoints import load_checkpoint, save_checkpoint
 from attncourse.training.history import History
+from attncourse.training.weights import state_and_ties
 from attncourse.training.workers import Workers
 
 

@@ -15,11 +15,14 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from attncourse.data.files import write_atomically
+from attncourse.training.optimisers import misfit, pack, unpack
 from attncourse.training.sharding import divided, whole
+from attncourse.training.weights import misfits, state_and_ties, uncompiled
 
 _FORMAT = "attncourse checkpoint 1"
 
@@ -62,7 +65,7 @@ def save_checkpoint(
         model: whose parameters and buffers are saved, from any device.
         optimiser: whose state is saved too, if one is given.
         step: how many updates the model has had.
-        extra: anything that JSON can hold.
+        extra: anything that JSON can hold, and NumPy's numbers.
         tensors: more tensors, by name.
         write: False where the model is sharded and another process writes: this one then only
             sends its part.
@@ -90,8 +93,8 @@ def save_checkpoint(
     held |= {f"extra.{name}": tensor for name, tensor in (tensors or {}).items()}
     record = {"step": step, "extra": extra or {}, "ties": ties, "optimiser": None}
     if optimiser is not None:
-        record["optimiser"], moments = _pack_optimiser(optimiser)
-        held |= moments
+        record["optimiser"], moments = pack(optimiser)
+        held |= {f"optimiser.{name}": tensor for name, tensor in moments.items()}
     # Copies on the CPU, each in memory of its own, as safetensors wants them.
     held = {
         name: whole(tensor).detach().to("cpu", copy=True).contiguous()
@@ -99,7 +102,7 @@ def save_checkpoint(
     }
     if not write:
         return path
-    text = json.dumps(record)
+    text = json.dumps(record, default=plain)
     metadata = {"format": _FORMAT, "record": text, "checksum": _checksum(held, text)}
     content = safetensors.torch.save(held, metadata)
     # A process killed while it wrote could not clear up after itself.
@@ -122,7 +125,8 @@ def load_checkpoint(
     Args:
         path: the file, or the folder with its `checkpoint.safetensors`.
         model: built as the saved one was, on any device.
-        optimiser: of the saved one's class, for the same parameters in the same order.
+        optimiser: of the saved one's class, for the same parameters in the same order. It takes
+            the saved settings, but goes on computing in its own way, fused or not.
 
     Returns:
         What else the file holds.
@@ -136,12 +140,13 @@ def load_checkpoint(
     path = checkpoint_file(path)
     held, record = _read(path)
     saved = _part(held, "model.")
-    misfits = _misfits(saved, record["ties"], model)
-    if misfits:
-        raise refusal(path, f"it does not fit the model: {'; '.join(misfits)}")
+    if reasons := misfits(saved, record["ties"], model):
+        raise refusal(path, f"it does not fit the model: {'; '.join(reasons)}")
     if optimiser is not None:
-        state = _unpack_optimiser(path, held, record["optimiser"], optimiser)
-        optimiser.load_state_dict(state)
+        if reason := misfit(record["optimiser"], optimiser):
+            raise refusal(path, reason)
+        moments = _part(held, "optimiser.")
+        optimiser.load_state_dict(unpack(record["optimiser"], moments, optimiser))
     own, _ = state_and_ties(model)
     saved = {name: divided(tensor, own[name]) for name, tensor in saved.items()}
     tied = {tie: saved[name] for tie, name in record["ties"].items()}
@@ -171,6 +176,17 @@ def checkpoint_file(path: str | os.PathLike) -> Path:
     """Return the file that `path` means: itself, or the checkpoint in the folder."""
     path = Path(path)
     return path if path.suffix == ".safetensors" else path / "checkpoint.safetensors"
+
+
+def plain(number: Any) -> Any:
+    """Give NumPy's and PyTorch's numbers as Python's, for JSON (`json.dumps(..., default=plain)`).
+
+    Raises:
+        TypeError: if it is no number.
+    """
+    if isinstance(number, (np.generic, np.ndarray, Tensor)) and number.ndim == 0:
+        return number.item()
+    raise TypeError(f"JSON cannot hold {number!r}, of type {type(number).__name__}")
 
 
 # The file
@@ -235,108 +251,3 @@ def _safetensors():
             "checkpoints need the library safetensors, which is missing: pip install safetensors"
         ) from error
     return safetensors
-
-
-# The model
-
-
-def uncompiled(model: nn.Module) -> nn.Module:
-    """Return the model itself if it is a compiled one, whose names have a prefix."""
-    return getattr(model, "_orig_mod", model)
-
-
-def state_and_ties(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return each parameter and buffer under its first name, and the first name of the others."""
-    state: dict[str, Tensor] = {}
-    ties: dict[str, str] = {}
-    first: dict[int, str] = {}
-    # With keep_vars the same parameter is the same object under each of its names.
-    for name, tensor in uncompiled(model).state_dict(keep_vars=True).items():
-        if id(tensor) in first:
-            ties[name] = first[id(tensor)]
-        else:
-            first[id(tensor)] = name
-            state[name] = tensor
-    return state, ties
-
-
-def _misfits(saved: dict[str, Tensor], ties: dict[str, str], model: nn.Module) -> list[str]:
-    """Say, name by name, where a file and a model differ; nothing if they do not."""
-    state, own_ties = state_and_ties(model)
-    found = [f"the file lacks {name}" for name in sorted(state.keys() - saved.keys() - ties.keys())]
-    found += [
-        f"the model lacks {name}" for name in sorted(saved.keys() - state.keys() - own_ties.keys())
-    ]
-    for tie, name in sorted(ties.items() ^ own_ties.items()):
-        where = "file" if ties.get(tie) == name else "model"
-        found.append(f"only in the {where} {tie} is tied to {name}")
-    for name in sorted(saved.keys() & state.keys()):
-        kinds = [(tuple(each[name].shape), each[name].dtype) for each in (saved, state)]
-        if kinds[0] != kinds[1]:
-            (shape, dtype), (own_shape, own_dtype) = kinds
-            found.append(
-                f"{name} is {shape} {dtype} in the file and {own_shape} {own_dtype} in the model"
-            )
-    return found
-
-
-# The optimiser
-
-
-def _pack_optimiser(
-    optimiser: torch.optim.Optimizer,
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Split an optimiser's state into what JSON holds and tensors."""
-    state = optimiser.state_dict()
-    plain: dict[str, dict[str, Any]] = {}
-    tensors: dict[str, Tensor] = {}
-    for index, values in state["state"].items():
-        plain[str(index)] = {}
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimiser.{index}.{name}"] = value
-            else:
-                plain[str(index)][name] = value
-    record = {
-        "class": type(optimiser).__name__,
-        "groups": state["param_groups"],
-        "state": plain,
-        "shapes": _optimised_shapes(optimiser),
-    }
-    return record, tensors
-
-
-def _unpack_optimiser(
-    path: Path,
-    held: dict[str, Tensor],
-    record: dict[str, Any] | None,
-    optimiser: torch.optim.Optimizer,
-) -> dict[str, Any]:
-    """Put an optimiser's state together again, or refuse it."""
-    if record is None:
-        raise refusal(path, "it holds no optimiser's state")
-    if record["class"] != type(optimiser).__name__:
-        raise refusal(
-            path, f"it is of the optimiser {record['class']}, not {type(optimiser).__name__}"
-        )
-    if record["shapes"] != _optimised_shapes(optimiser):
-        raise refusal(path, "its optimiser had other parameters, or in another order")
-    state = {int(index): dict(values) for index, values in record["state"].items()}
-    weights = [each for group in optimiser.param_groups for each in group["params"]]
-    for name, tensor in _part(held, "optimiser.").items():
-        index, key = name.split(".", 1)
-        like = weights[int(index)]  # a moment is divided as its weights are; a count is not
-        state[int(index)][key] = divided(tensor, like) if tensor.shape == like.shape else tensor
-    groups = [  # JSON made lists of tuples such as Adam's betas
-        {
-            name: tuple(value) if isinstance(value, list) and name != "params" else value
-            for name, value in group.items()
-        }
-        for group in record["groups"]
-    ]
-    return {"state": state, "param_groups": groups}
-
-
-def _optimised_shapes(optimiser: torch.optim.Optimizer) -> list[list[list[int]]]:
-    """Return the shape of every parameter, group by group."""
-    return [[list(each.shape) for each in group["params"]] for group in optimiser.param_groups]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 
 from attncourse import runtime
 from attncourse.checks import PRECISIONS, require_precision, require_smoothing
-from attncourse.data.batches import Batch
+from attncourse.data.batches import Batch, require_batch
 from attncourse.masks import padding_mask
 from attncourse.training.projected import projected_loss
 from attncourse.training.sharding import sharded_part
@@ -129,8 +127,10 @@ def batch_loss(
         A single number with a gradient, in nats per real token.
 
     Raises:
+        TypeError: if `batch` is no `Batch`.
         ValueError: if `precision` is none of the three.
     """
+    require_batch(batch)
     require_precision(precision)
     device = runtime.device_of(model) if device is None else torch.device(device)
     # The masks are made before the move: on a GPU the check of the lengths would wait for it.
@@ -163,53 +163,3 @@ def _has_parts(model: nn.Module) -> bool:
         and output.bias is None
         and output.weight.dtype not in (torch.float16, torch.bfloat16)  # summed in float32
     )
-
-
-class BatchLoss(nn.Module):
-    """`batch_loss` as a module's forward pass, which is what PyTorch can wrap.
-
-    Args:
-        model, options: as for `batch_loss`.
-    """
-
-    def __init__(self, model: nn.Module, **options: Any):
-        super().__init__()
-        self.model = model
-        self.options = options
-
-    def forward(self, batch: Batch) -> Float[Tensor, ""]:
-        """Give the loss of a batch."""
-        return batch_loss(self.model, batch, **self.options)
-
-
-def mean_loss(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    *,
-    device: torch.device | str | None = None,
-    precision: str = "float32",
-) -> float:
-    """The loss over a whole corpus, in evaluation mode and without gradients (chapter 04).
-
-    Args:
-        model: as for `batch_loss`. Its mode is the same afterwards.
-        batches: padded pairs; how they are cut into batches does not matter.
-        device: where the model is; by default where its parameters are.
-        precision: see `batch_loss`.
-
-    Returns:
-        Nats per real token; its exponential is the perplexity.
-
-    Raises:
-        ValueError: if there is no batch.
-    """
-    total, tokens = 0.0, 0
-    with torch.no_grad(), runtime.evaluating(model):
-        for batch in batches:
-            count = real_tokens(batch)
-            loss = batch_loss(model, batch, device=device, precision=precision)
-            total += loss.item() * count
-            tokens += count
-    if tokens == 0:
-        raise ValueError("batches must hold at least one batch, got none")
-    return total / tokens

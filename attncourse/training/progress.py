@@ -24,9 +24,10 @@ class Silent:
 class Lines(Silent):
     """About ten lines in a training, or one an epoch where its steps are not known."""
 
-    def __init__(self, history: History, total: int | None):
+    def __init__(self, history: History, total: int | None, unit: str = "tokens"):
         self.history = history
         self.total = total
+        self.unit = unit
         self.shown = len(history.step)
 
     def step(self, epoch_ends: bool) -> None:
@@ -37,14 +38,15 @@ class Lines(Silent):
             due = step % math.ceil(self.total / 10) == 0 or step == self.total
             place = f"{step:,} of {self.total:,}"
         if due:
-            self.say(f"step {place}: loss {self._recent_loss():.3f}, {self._speed():,.0f} tokens/s")
+            speed = f"{self._speed():,.0f} {self.unit}/s"
+            self.say(f"step {place}: loss {self._recent_loss():.3f}, {speed}")
             self.shown = len(self.history.step)
 
     def say(self, text: str) -> None:
         print(text, flush=True)  # also when the output is a file that someone watches
 
     def _recent_loss(self) -> float:
-        """The mean loss per token since the last line."""
+        """The mean loss since the last line, each token counting the same."""
         losses, tokens = self.history.loss[self.shown :], self.history.tokens[self.shown :]
         total = sum(loss * count for loss, count in zip(losses, tokens, strict=True))
         return total / sum(tokens)
@@ -75,13 +77,16 @@ class Bar(Silent):
         self.bar.close()
 
 
-def reporter(progress: bool | None, history: History, total: int | None) -> Silent:
+def reporter(
+    progress: bool | None, history: History, total: int | None, unit: str = "tokens"
+) -> Silent:
     """Choose how progress is shown.
 
     Args:
         progress: False for not at all.
         history: the record that grows while the training runs.
         total: how many steps there will be, if that is known.
+        unit: what `history.tokens` counts.
     """
     if progress is False:
         return Silent()
@@ -91,4 +96,4 @@ def reporter(progress: bool | None, history: History, total: int | None) -> Sile
             return Bar(history, total)
         except ImportError:  # lines will do
             pass
-    return Lines(history, total)
+    return Lines(history, total, unit)

@@ -23,8 +23,7 @@ def shard(model: nn.Module) -> None:
     """
     from torch.distributed.fsdp import fully_shard  # it takes a second
 
-    if not dist.is_initialized():
-        raise RuntimeError("a sharded model needs several processes: start them with torchrun")
+    require_group()
     for weights in model.parameters():
         dist.broadcast(weights.detach(), 0)
     for part in model.modules():
@@ -32,6 +31,12 @@ def shard(model: nn.Module) -> None:
             for layer in part:
                 fully_shard(layer)
     fully_shard(model)
+
+
+def require_group() -> None:
+    """Refuse to divide anything where there is nobody to share with."""
+    if not (dist.is_available() and dist.is_initialized()):
+        raise RuntimeError("a sharded model needs several processes: start them with torchrun")
 
 
 def sharded_part(model: nn.Module) -> nn.Module | None:

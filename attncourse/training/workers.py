@@ -11,14 +11,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from attncourse import runtime
-from attncourse.data.batches import Batch
 from attncourse.training.sharding import sharded_part
 
 
@@ -49,9 +48,24 @@ class Workers(NamedTuple):
         """Whether this process is the one that speaks and writes for all."""
         return self.rank == 0
 
-    def share(self, batch: Batch) -> Batch:
-        """Give this process' rows of a batch: every `size`-th, without the padding of the rest."""
-        return batch if self.size == 1 else batch.take(range(self.rank, len(batch), self.size))
+    def share(self, batch: Any) -> Any | None:
+        """Give this process' rows of a batch: every `size`-th, without the padding of the rest.
+
+        None if there are none left for it.
+
+        Raises:
+            TypeError: if several processes share what has not the methods of `Batch`, `take` and
+                `__len__`.
+        """
+        if self.size == 1:
+            return batch
+        if isinstance(batch, Tensor) or not hasattr(batch, "take"):
+            raise TypeError(
+                "batches must give what has take(rows) and a length, as Batch, where "
+                f"{self.size} processes share them, got {type(batch).__name__}"
+            )
+        rows = range(self.rank, len(batch), self.size)
+        return batch.take(rows) if rows else None
 
     def total(self, number: Tensor) -> Tensor:
         """Add up a number over all processes."""
