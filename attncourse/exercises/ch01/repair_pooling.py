@@ -6,11 +6,7 @@ import torch
 
 from attncourse.exercises.ch01 import _broken
 from attncourse.exercises.ch01.soft_lookup import CASES, INPUTS, KEYS, SIZES, SOFTMAX, average
-from attncourse.exercises.judging.exercise import (
-    Exercise,
-    Misconception,
-)
-from attncourse.exercises.judging.faults import blind_to
+from attncourse.exercises.judging import Exercise, Misconception, blind_to
 
 
 def pool(query, key, value):

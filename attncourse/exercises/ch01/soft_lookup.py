@@ -6,7 +6,15 @@ import math
 
 import torch
 
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import (
+    BFLOAT16,
+    FLOAT64,
+    STRIDED,
+    Case,
+    Exercise,
+    Input,
+    Misconception,
+)
 
 
 def soft_lookup(query, key, value):
@@ -23,8 +31,8 @@ CASES = (
     Case(label="as many keys as the query has numbers", sizes={"n": 3, "width": 3}),
     Case(label="values as wide as the keys", sizes={"width": 3, "value_width": 3}),
     STRIDED,
-    Case(label="float64", dtype=torch.float64),
-    Case(label="bfloat16", dtype=torch.bfloat16),
+    FLOAT64,
+    BFLOAT16,
     Case(
         label="scores in the thousands",
         scale={"query": 1000.0},

@@ -5,12 +5,7 @@ Features are (batch, channel, height, width); attention wants (batch, position, 
 
 from __future__ import annotations
 
-import torch
-
-from attncourse.exercises.judging.exercise import (
-    STRIDED,
-    Case,
-)
+from attncourse.exercises.judging import BFLOAT16, FLOAT64, STRIDED, Case
 
 
 def turned(features):
@@ -31,6 +26,6 @@ ROOT = "your scores are not divided by the root of the number of channels"
 CHANNELS = (
     Case(label="as many positions as channels", sizes={"channel": 6, "height": 2, "width": 3}),
     STRIDED,
-    Case(label="float64", dtype=torch.float64),
-    Case(label="bfloat16", dtype=torch.bfloat16),
+    FLOAT64,
+    BFLOAT16,
 )

@@ -9,10 +9,7 @@ from itertools import product
 
 import torch
 
-from attncourse.exercises.judging.exercise import (
-    Input,
-)
-from attncourse.exercises.judging.faults import reads
+from attncourse.exercises.judging import Input, reads
 
 
 def inside(pairs, matrix, vector):

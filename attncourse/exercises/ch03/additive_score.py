@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
+    BFLOAT16,
     COUNT_FROM_THE_END,
+    FLOAT64,
     STRIDED,
     Case,
     Exercise,
@@ -66,8 +68,8 @@ EXERCISE = Exercise(
             hint=COUNT_FROM_THE_END,
         ),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        FLOAT64,
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

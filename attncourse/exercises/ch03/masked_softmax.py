@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 import attncourse
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
     COUNT_FROM_THE_END,
     STRIDED,
     Case,

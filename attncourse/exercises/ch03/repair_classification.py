@@ -14,13 +14,7 @@ from attncourse.exercises.ch03._images import (
     turned,
     viewed,
 )
-from attncourse.exercises.judging.exercise import (
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-)
-from attncourse.exercises.judging.faults import blind_to
+from attncourse.exercises.judging import Case, Exercise, Input, Misconception, blind_to
 
 
 def pool_image(query, features):

@@ -15,13 +15,7 @@ from attncourse.exercises.ch03._images import (
     viewed,
 )
 from attncourse.exercises.ch03.repair_classification import pool_image
-from attncourse.exercises.judging.exercise import (
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-)
-from attncourse.exercises.judging.faults import alike
+from attncourse.exercises.judging import Case, Exercise, Input, Misconception, alike
 
 
 def look(query, features):

@@ -9,7 +9,9 @@ from attncourse.exercises.ch03._sentences import (
     ANOTHER,
     other_sentences,
 )
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
+    BFLOAT16,
+    FLOAT64,
     STRIDED,
     Case,
     Exercise,
@@ -68,8 +70,8 @@ EXERCISE = Exercise(
         Case(label="sentences of one token", sizes={"token": 1}),
         Case(label="as many sentences as tokens", sizes={"token": 3, "sentence": 3}),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        FLOAT64,
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

@@ -14,13 +14,7 @@ from attncourse.exercises.ch03._images import (
     turned,
     viewed,
 )
-from attncourse.exercises.judging.exercise import (
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-)
-from attncourse.exercises.judging.faults import alike
+from attncourse.exercises.judging import Case, Exercise, Input, Misconception, alike
 
 
 def mix(features):

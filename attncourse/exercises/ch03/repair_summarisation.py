@@ -20,14 +20,7 @@ from attncourse.exercises.ch03._sentences import (
     other_sentences,
     outside,
 )
-from attncourse.exercises.judging.exercise import (
-    STRIDED,
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-    allowed,
-)
+from attncourse.exercises.judging import STRIDED, Case, Exercise, Input, Misconception, allowed
 
 
 def padded_context(state, encoded, matrix, vector, mask):

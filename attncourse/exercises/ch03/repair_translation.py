@@ -18,12 +18,7 @@ from attncourse.exercises.ch03._sentences import (
     other_sentences,
     outside,
 )
-from attncourse.exercises.judging.exercise import (
-    STRIDED,
-    Case,
-    Exercise,
-    Misconception,
-)
+from attncourse.exercises.judging import BFLOAT16, FLOAT64, STRIDED, Case, Exercise, Misconception
 
 
 def context(state, encoded, matrix, vector):
@@ -46,8 +41,8 @@ EXERCISE = Exercise(
         Case(label="sentences of one token", sizes={"key": 1}),
         Case(label="as many sentences as tokens", sizes={"batch": 3, "key": 3}),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        FLOAT64,
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

@@ -9,7 +9,7 @@ import torch
 
 import attncourse
 from attncourse.exercises.ch03.masked_softmax import EMPTY
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
     COUNT_FROM_THE_END,
     STRIDED,
     Case,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import (
+    BFLOAT16,
+    FLOAT64,
+    STRIDED,
+    Case,
+    Exercise,
+    Input,
+    Misconception,
+)
 
 
 def gru_step(word, state, word_weight, state_weight):
@@ -67,8 +75,8 @@ EXERCISE = Exercise(
         Case(label="as many sentences as numbers in a state", sizes={"batch": 3, "hidden": 3}),
         Case(label="small weights", scale={"word_weight": 0.1, "state_weight": 0.1}),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        FLOAT64,
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

@@ -7,7 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import FLOAT64, STRIDED, Case, Exercise, Input, Misconception
 
 VOCABULARY = 5
 
@@ -108,7 +108,7 @@ EXERCISE = Exercise(
             "log_softmax never leaves the logs.",
         ),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
     ),
     misconceptions=(
         Misconception(

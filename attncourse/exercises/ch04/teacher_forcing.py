@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import STRIDED, Case, Input, Misconception
-from attncourse.exercises.judging.several import Several
+from attncourse.exercises.judging import STRIDED, Case, Input, Misconception, Several
 
 PAD, BOS, EOS = 0, 1, 2
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from attncourse.exercises.judging.exercise import STRIDED, Case, Input, Misconception, allowed
-from attncourse.exercises.judging.several import Several
+from attncourse.exercises.judging import STRIDED, Case, Input, Misconception, Several, allowed
 
 
 def attention_step(state, memory, mask, query_weight, key_weight, output_weight):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import Case, Input, Misconception
-from attncourse.exercises.judging.several import Several
+from attncourse.exercises.judging import Case, Input, Misconception, Several
 
 
 def clipped_precision(hypothesis, reference, n):

@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
+    FLOAT64,
     STRIDED,
     Case,
     Exercise,
@@ -161,7 +162,7 @@ EXERCISE = Exercise(
             hint="Leave exp to torch.softmax, which subtracts the largest score first.",
         ),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
         Case(label="bfloat16", dtype=torch.bfloat16, scale={"query_weight": 0.25}),
     ),
     misconceptions=(

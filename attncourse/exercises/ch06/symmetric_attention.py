@@ -27,14 +27,7 @@ from attncourse.exercises.ch06.self_attention import (
     unscaled,
     untransposed,
 )
-from attncourse.exercises.judging.exercise import (
-    STRIDED,
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-    allowed,
-)
+from attncourse.exercises.judging import STRIDED, Case, Exercise, Input, Misconception, allowed
 
 
 def look_around(x, mask, query_weight, key_weight, value_weight):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from attncourse.exercises.ch07.split_heads import ALIKE, SIZES
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
+    BFLOAT16,
+    FLOAT64,
     STRIDED,
     Case,
     Exercise,
@@ -41,8 +41,8 @@ EXERCISE = Exercise(
         Case(label="heads of a single feature", sizes={"head_dim": 1}),
         *ALIKE,
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        FLOAT64,
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

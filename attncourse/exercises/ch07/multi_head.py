@@ -11,15 +11,8 @@ import attncourse
 from attncourse.exercises.ch03.masked_softmax import EMPTY
 from attncourse.exercises.ch03.scaled_dot_product_attention import NORMALISE
 from attncourse.exercises.ch07.split_heads import TIED
-from attncourse.exercises.judging.exercise import (
-    STRIDED,
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-    allowed,
-)
-from attncourse.exercises.judging.exercise import size as length_of
+from attncourse.exercises.judging import STRIDED, Case, Exercise, Input, Misconception, allowed
+from attncourse.exercises.judging import size as length_of
 
 
 def multi_head(query, key, value, num_heads, mask):

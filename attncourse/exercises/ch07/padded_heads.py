@@ -10,14 +10,7 @@ import torch
 
 from attncourse.exercises.ch07 import _broken
 from attncourse.exercises.ch07.multi_head import INVERTED, late, scaled
-from attncourse.exercises.judging.exercise import (
-    STRIDED,
-    Case,
-    Exercise,
-    Input,
-    Misconception,
-    allowed,
-)
+from attncourse.exercises.judging import STRIDED, Case, Exercise, Input, Misconception, allowed
 
 
 def attend_heads(query, key, value, mask):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
+    BFLOAT16,
+    FLOAT64,
     STRIDED,
     Case,
     Exercise,
@@ -76,8 +78,8 @@ EXERCISE = Exercise(
         Case(label="words that the heads divide", sizes={"length": 6, "heads": 3}),
         *ALIKE,
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        FLOAT64,
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

@@ -6,7 +6,8 @@ import torch
 
 from attncourse.exercises.ch08 import _broken
 from attncourse.exercises.ch08.sinusoidal_code import angles, exponents, pairs, sinusoidal_code
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
+    BFLOAT16,
     STRIDED,
     Case,
     Exercise,
@@ -55,7 +56,7 @@ EXERCISE = Exercise(
         Case(label="as many sentences as words", sizes={"batch": 3}),
         STRIDED,
         Case(label="float64", sizes={"written": 2}, dtype=torch.float64),
-        Case(label="bfloat16", dtype=torch.bfloat16),
+        BFLOAT16,
     ),
     misconceptions=(
         Misconception(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import attncourse
 from attncourse.exercises.ch09 import _broken
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import FLOAT64, STRIDED, Case, Exercise, Input, Misconception
 
 
 def block(x, first_weight, second_weight):
@@ -104,7 +104,7 @@ EXERCISE = Exercise(
         Case(label="a network as wide as a word", sizes={"embed": 7, "ffn": 7}),
         Case(label="large numbers in the stream", scale={"x": 10.0}),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
         Case(label="bfloat16", dtype=torch.bfloat16, scale={"second_weight": 0.125}),
     ),
     misconceptions=(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from attncourse.exercises.judging.exercise import (
+from attncourse.exercises.judging import (
     COUNT_FROM_THE_END,
+    FLOAT64,
     STRIDED,
     Case,
     Exercise,
@@ -75,7 +76,7 @@ EXERCISE = Exercise(
             hint=COUNT_FROM_THE_END,
         ),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
         Case(label="bfloat16", dtype=torch.bfloat16, scale={"second_weight": 0.25}),
     ),
     misconceptions=(

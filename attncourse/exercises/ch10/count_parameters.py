@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attncourse.exercises.judging.exercise import Case, Input, Misconception, size
-from attncourse.exercises.judging.several import Several
+from attncourse.exercises.judging import Case, Input, Misconception, Several, size
 
 
 def count_parameters(vocab_size, embed_dim, num_heads, ffn_dim, num_layers):

@@ -8,7 +8,7 @@ import torch
 
 import attncourse
 from attncourse.exercises.ch10 import _broken
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import STRIDED, Case, Exercise, Input, Misconception
 
 
 def look_back(query, key, value, training):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from attncourse.exercises.ch11.smoothed_loss import draw_labels
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import FLOAT64, STRIDED, Case, Exercise, Input, Misconception
 
 
 def accumulated_gradient(weight, inputs, labels, sizes):
@@ -80,7 +80,7 @@ EXERCISE = Exercise(
         Case(label="two tokens, one in each batch", sizes={"token": 2}),
         Case(label="inputs of width one", sizes={"width": 1}),
         replace(STRIDED, scale={"weight": 0.5}),
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
     ),
     misconceptions=(
         Misconception(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from attncourse.exercises.ch11 import _broken
 from attncourse.exercises.ch11.smoothed_loss import draw_labels
-from attncourse.exercises.judging.exercise import STRIDED, Case, Exercise, Input, Misconception
+from attncourse.exercises.judging import FLOAT64, STRIDED, Case, Exercise, Input, Misconception
 
 
 def train(weight, inputs, labels, warmup, accumulate):
@@ -90,7 +90,7 @@ EXERCISE = Exercise(
         Case(label="all batches in one update", given={"accumulate": 6, "warmup": 7}),
         Case(label="batches of one token", sizes={"token": 1}),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
     ),
     misconceptions=(
         Misconception(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import Case, Exercise, Input, Misconception, size
+from attncourse.exercises.judging import Case, Exercise, Input, Misconception, size
 
 
 def warmup_schedule(step, embed_dim, warmup):

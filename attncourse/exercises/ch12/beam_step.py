@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.exercise import STRIDED, Case, Input, Misconception
-from attncourse.exercises.judging.several import Several
+from attncourse.exercises.ch12._beam_steps import (
+    added,
+    beam_by_beam,
+    beam_by_beam_flat,
+    each_its_best,
+    in_another_order,
+    of_the_parent,
+    of_the_step,
+    only_the_best,
+    really,
+    smallest,
+    step,
+    the_best_first,
+    without_totals,
+)
+from attncourse.exercises.judging import FLOAT64, STRIDED, Case, Input, Misconception, Several
 
 
 @torch.no_grad()
@@ -52,100 +66,6 @@ def _beam_size(shape, case, generator):
     return min(wanted, beam * vocabulary)
 
 
-# -- the ways to go wrong --------------------------------------------------------------------------
-
-
-def _sum(totals, log_probabilities):
-    return totals[:, None] + log_probabilities
-
-
-def _largest(scores, beam_size):
-    return scores.flatten().topk(beam_size)
-
-
-def _smallest(scores, beam_size):
-    return scores.flatten().topk(beam_size, largest=False)
-
-
-def _divided(index, beam, vocabulary):
-    return index // vocabulary, index % vocabulary
-
-
-def _found(best, scores, totals, log_probabilities, index):
-    return best
-
-
-def _step(score=_sum, choose=_largest, split=_divided, give=_found):
-    """A step, each choice open to be wrong."""
-
-    def function(log_probabilities, totals, beam_size):
-        scores = score(totals, log_probabilities)
-        best, index = choose(scores, beam_size)
-        given = give(best, scores, totals, log_probabilities, index)
-        return given, *split(index, *log_probabilities.shape)
-
-    return function
-
-
-def _without_totals(totals, log_probabilities):
-    return log_probabilities
-
-
-def _of_the_step(best, scores, totals, log_probabilities, index):
-    return log_probabilities.flatten()[index]
-
-
-def _of_the_parent(best, scores, totals, log_probabilities, index):
-    return totals[index // log_probabilities.shape[1]]
-
-
-def _really(best, scores, totals, log_probabilities, index):
-    return _sum(totals, log_probabilities).flatten()[index]
-
-
-def _each_its_best(beam_size_too):
-    def function(log_probabilities, totals, beam_size):
-        best, token = _sum(totals, log_probabilities).max(-1)
-        parent = torch.arange(len(totals))
-        if beam_size_too:
-            best, parent = best.topk(min(beam_size, len(totals)))
-            token = token[parent]
-        return best, parent, token
-
-    return function
-
-
-def _beam_by_beam(log_probabilities, totals, beam_size):
-    best, token = _sum(totals, log_probabilities).topk(beam_size)
-    return best, torch.arange(len(totals))[:, None].expand_as(token), token
-
-
-def _beam_by_beam_flat(log_probabilities, totals, beam_size):
-    return tuple(part.flatten() for part in _beam_by_beam(log_probabilities, totals, beam_size))
-
-
-def _only_the_best(log_probabilities, totals, beam_size):
-    parent = totals.argmax()
-    best, token = (totals[parent] + log_probabilities[parent]).topk(beam_size)
-    return best, parent.expand_as(token), token
-
-
-def _the_best_first(log_probabilities, totals, beam_size):
-    parent = totals.topk(min(beam_size, len(totals))).indices
-    best, index = _sum(totals[parent], log_probabilities[parent]).flatten().topk(beam_size)
-    row, token = _divided(index, *log_probabilities.shape)
-    return best, parent[row], token
-
-
-def _in_another_order(arrange):
-    def function(log_probabilities, totals, beam_size):
-        best, index = _sum(totals, log_probabilities).flatten().topk(beam_size)
-        order = arrange(best, index)
-        return best[order], *_divided(index[order], *log_probabilities.shape)
-
-    return function
-
-
 EXERCISE = Several(
     name="beam_step",
     chapter="12",
@@ -184,7 +104,7 @@ EXERCISE = Several(
             hint="The probability of a long sentence is rounded to 0. Stay with the logarithms.",
         ),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
         Case(
             label="whole numbers",
             mask="whole",
@@ -197,42 +117,42 @@ EXERCISE = Several(
             "the totals are not added, so a likely token behind an unlikely beginning wins. What "
             "counts is the whole: the beginning's total plus the next token's log-probability",
             (
-                _step(_without_totals),
-                _step(_without_totals, give=_really),
+                step(without_totals),
+                step(without_totals, give=really),
             ),
         ),
         Misconception(
             "the totals lie along the vocabulary: each token gets one, where each hypothesis "
             "should. It is totals[:, None]",
             (
-                _step(lambda totals, log_probabilities: totals + log_probabilities),
-                _step(lambda totals, log_probabilities: log_probabilities + totals),
+                step(lambda totals, log_probabilities: totals + log_probabilities),
+                step(lambda totals, log_probabilities: log_probabilities + totals),
             ),
         ),
         Misconception(
             "the best are chosen in each hypothesis for itself, so every one of them survives. All "
             "continuations compete: flatten first, then topk",
             (
-                _beam_by_beam,
-                _beam_by_beam_flat,
-                _each_its_best(False),
-                _each_its_best(True),
+                beam_by_beam,
+                beam_by_beam_flat,
+                each_its_best(False),
+                each_its_best(True),
             ),
         ),
         Misconception(
             "only the best hypothesis is continued: greedy search with several last tokens",
-            (_only_the_best,),
+            (only_the_best,),
         ),
         Misconception(
             "hypotheses are dropped before they are continued. The best continuation may be that "
             "of one which was not among the best: choose once, at the end",
-            (_the_best_first,),
+            (the_best_first,),
         ),
         Misconception(
             "parents and tokens are exchanged: index // vocabulary is the row, the parent, and "
             "index % vocabulary the column, the token",
             (
-                _step(
+                step(
                     split=lambda index, beam, vocabulary: (index % vocabulary, index // vocabulary)
                 ),
             ),
@@ -241,48 +161,48 @@ EXERCISE = Several(
             "the index is divided by the number of hypotheses. A row is as long as the vocabulary: "
             "index // vocabulary and index % vocabulary",
             (
-                _step(split=lambda index, beam, vocabulary: (index // beam, index % beam)),
-                _step(split=lambda index, beam, vocabulary: (index % beam, index // beam)),
+                step(split=lambda index, beam, vocabulary: (index // beam, index % beam)),
+                step(split=lambda index, beam, vocabulary: (index % beam, index // beam)),
             ),
         ),
         Misconception(
             "an index into the flattened scores is passed off as a token, or as a parent",
             (
-                _step(split=lambda index, beam, vocabulary: (index // vocabulary, index)),
-                _step(split=lambda index, beam, vocabulary: (index, index % vocabulary)),
+                step(split=lambda index, beam, vocabulary: (index // vocabulary, index)),
+                step(split=lambda index, beam, vocabulary: (index, index % vocabulary)),
             ),
         ),
         Misconception(
             "the totals that you return are those of one step, or of the parents: the right "
             "continuations, without the log-probability of their whole",
-            (_step(give=_of_the_step), _step(give=_of_the_parent)),
+            (step(give=of_the_step), step(give=of_the_parent)),
         ),
         Misconception(
             "logarithms are multiplied. Probabilities of one token after another multiply, so "
             "their logarithms add",
-            (_step(lambda totals, log_probabilities: totals[:, None] * log_probabilities),),
+            (step(lambda totals, log_probabilities: totals[:, None] * log_probabilities),),
         ),
         Misconception(
             "probabilities and logarithms are mixed: the totals are logarithms, and so is what is "
             "added to them",
             (
-                _step(lambda totals, log_probabilities: totals[:, None] + log_probabilities.exp()),
-                _step(lambda totals, log_probabilities: totals[:, None] * log_probabilities.exp()),
-                _step(lambda totals, log_probabilities: totals[:, None].exp() + log_probabilities),
-                _step(lambda totals, log_probabilities: totals[:, None].exp() * log_probabilities),
+                step(lambda totals, log_probabilities: totals[:, None] + log_probabilities.exp()),
+                step(lambda totals, log_probabilities: totals[:, None] * log_probabilities.exp()),
+                step(lambda totals, log_probabilities: totals[:, None].exp() + log_probabilities),
+                step(lambda totals, log_probabilities: totals[:, None].exp() * log_probabilities),
             ),
         ),
         Misconception(
             "you leave the logarithms: the probability of a long sentence is rounded to 0, and "
             "then all are alike. Add logarithms, and give logarithms back",
             (
-                _step(lambda totals, log_probabilities: _sum(totals, log_probabilities).exp()),
-                _step(
+                step(lambda totals, log_probabilities: added(totals, log_probabilities).exp()),
+                step(
                     lambda totals, log_probabilities: (
                         totals.exp()[:, None] * log_probabilities.exp()
                     )
                 ),
-                _step(
+                step(
                     lambda totals, log_probabilities: (
                         totals.exp()[:, None] * log_probabilities.exp()
                     ).log()
@@ -292,16 +212,16 @@ EXERCISE = Several(
         Misconception(
             "the worst are kept: a larger log-probability is likelier, and topk takes the largest",
             (
-                _step(choose=_smallest),
-                _step(lambda *given: -_sum(*given), give=_really),
-                _step(lambda *given: -_sum(*given)),
+                step(choose=smallest),
+                step(lambda *given: -added(*given), give=really),
+                step(lambda *given: -added(*given)),
             ),
         ),
         Misconception(
             "the right continuations come in another order; the best comes first, as topk has it",
             (
-                _in_another_order(lambda best, index: best.argsort()),
-                _in_another_order(lambda best, index: index.argsort()),
+                in_another_order(lambda best, index: best.argsort()),
+                in_another_order(lambda best, index: index.argsort()),
             ),
         ),
     ),

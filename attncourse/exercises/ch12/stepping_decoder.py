@@ -6,8 +6,7 @@ import torch
 
 import attncourse
 from attncourse.exercises.ch12 import _broken
-from attncourse.exercises.judging.exercise import STRIDED, Case, Input, Misconception
-from attncourse.exercises.judging.several import Several
+from attncourse.exercises.judging import FLOAT64, STRIDED, Case, Input, Misconception, Several
 
 
 def decode_step(x, codes, past, memory):
@@ -150,7 +149,7 @@ EXERCISE = Several(
         Case(label="one sentence", sizes={"batch": 1}),
         Case(label="as many sentences as new tokens", sizes={"batch": 3, "new": 3}),
         STRIDED,
-        Case(label="float64", dtype=torch.float64),
+        FLOAT64,
         Case(
             label="bfloat16",
             dtype=torch.bfloat16,

@@ -52,6 +52,8 @@ STRIDED = Case(
     strided=True,
     hint="view() needs one order in memory; reshape() does not.",
 )
+FLOAT64 = Case(label="float64", dtype=torch.float64)
+BFLOAT16 = Case(label="bfloat16", dtype=torch.bfloat16)
 COUNT_FROM_THE_END = "Name axes from the end: -1 is the last, however many stand in front."
 
 Draw = Callable[[tuple[int, ...], Case, torch.Generator], object]

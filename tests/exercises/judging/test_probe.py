@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from attncourse import masked_softmax
-from attncourse.exercises import EXERCISES, check
+from attncourse.exercises import EXERCISES, check, hint
 
 
 def _right(query, key, value):
@@ -161,6 +161,7 @@ def test_the_random_states_are_left_as_they_were():
         torch.rand(5), np.random.rand(5), random.random()
         return _right(query, key, value)
 
+    hint("soft_lookup")  # imports it, and the hook of the shapes, in tests only, draws numbers
     draws = []
     for run in (False, True):
         torch.manual_seed(1), np.random.seed(1), random.seed(1)
