@@ -88,3 +88,43 @@ def test_the_map_names_every_chapter_and_every_module():
     assert chapters == written
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
     assert named | {"checks", "cli"} == MODULES
+
+
+def documented() -> list[str]:
+    """Return every object of the API pages by its full name, members included."""
+    found = []
+    line = re.compile(r"^(?:\.\. (\w+)::| +:(members):) (.+?)(?:\(.*)?$", re.MULTILINE)
+    for page in (PACKAGE.parent / "chapters" / "api").glob("*.md"):
+        module = ""
+        for directive, option, names in line.findall(page.read_text(encoding="utf-8")):
+            if directive == "currentmodule":
+                module = names
+            elif option:
+                found += [f"{owner}.{name}" for name in names.split(", ")]
+            else:
+                owner = names if names.startswith("attncourse.") else f"{module}.{names}"
+                found.append(owner)
+    return found
+
+
+def test_what_the_api_pages_name_exists():
+    assert [name for name in documented() if pydoc.locate(name) is None] == []
+
+
+def test_the_api_pages_hold_every_public_name_once():
+    objects = [pydoc.locate(name) for name in documented()]
+    assert len(set(documented())) == len(objects)
+    homes = [attncourse, *(getattr(attncourse, name) for name in sorted(MODULES))]
+    public = {name: home for home in homes for name in getattr(home, "__all__", ())}
+    missing = [
+        name
+        for name, home in public.items()
+        if not name.isupper() and all(getattr(home, name) is not found for found in objects)
+    ]
+    assert missing == []
+
+
+def test_every_page_of_the_api_is_in_its_table():
+    chapters = PACKAGE.parent / "chapters"
+    linked = re.findall(r"\]\(api/(\w+)\.md\)", (chapters / "api.md").read_text("utf-8"))
+    assert sorted(linked) == sorted(path.stem for path in chapters.glob("api/*.md"))

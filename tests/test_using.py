@@ -1,0 +1,59 @@
+"""Using the package: every program of the page runs as it stands there, and prints what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[1] / "chapters" / "using_the_package.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^\((using-[\w-]+)\)=\n(.*?)(?=^\(using-|\Z)", TEXT, re.M | re.S))
+
+
+def program(section: str) -> str:
+    (code,) = re.findall(r"```python\n(.*?)```", SECTIONS[section], re.DOTALL)
+    return code
+
+
+def run(section: str, folder: Path) -> str:
+    """Run the program of a section in a folder and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program(section)],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def said(section: str) -> str:
+    (printed,) = re.findall(r"```text\n(.*?)```", SECTIONS[section], re.DOTALL)
+    return printed
+
+
+def test_programs_are_short_and_fit_a_page():
+    for section in SECTIONS:
+        if section == "using-language-model":  # a place for one
+            continue
+        lines = [line for line in program(section).splitlines() if line]
+        assert len(lines) <= 36, section
+        assert max(map(len, lines)) <= 76, section
+
+
+@pytest.mark.parametrize(("section", "picture"), [("using-attention", "attention.png")])
+def test_what_a_program_prints_stands_below_it(section, picture, tmp_path):
+    assert run(section, tmp_path) == said(section)
+    assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_tagger_learns_its_tags(tmp_path):
+    share = re.fullmatch(r"(\d+)% of the tags are right\n", run("using-tagger", tmp_path))[1]
+    assert int(share) >= 95  # 99 on most machines; those that stood before are a fifth
