@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch.nn.functional as F
@@ -216,12 +217,9 @@ class EncoderLayer(nn.Module):
         Returns:
             (batch, length, embed_dim).
         """
-
-        def attention(x: Tensor) -> Tensor:
-            return self.attention(
-                x, mask=mask, padding_mask=padding_mask, causal=causal, cache=cache
-            )
-
+        attention = partial(
+            self.attention, mask=mask, padding_mask=padding_mask, causal=causal, cache=cache
+        )
         x = self.attention_residual(x, attention)  # (batch, length, embed_dim)
         return self.feed_forward_residual(x, self.feed_forward)
 
@@ -322,17 +320,16 @@ class DecoderLayer(nn.Module):
             (batch, target, embed_dim).
         """
         written, read = _caches(memory, cache)
-
-        def self_attention(x: Tensor) -> Tensor:
-            return self.self_attention(
-                x, mask=mask, padding_mask=padding_mask, causal=True, cache=written
-            )
-
-        def cross_attention(x: Tensor) -> Tensor:
-            return self.cross_attention(
-                x, memory, mask=memory_mask, padding_mask=memory_padding_mask, cache=read
-            )
-
+        self_attention = partial(
+            self.self_attention, mask=mask, padding_mask=padding_mask, causal=True, cache=written
+        )
+        cross_attention = partial(
+            self.cross_attention,
+            key=memory,
+            mask=memory_mask,
+            padding_mask=memory_padding_mask,
+            cache=read,
+        )
         x = self.self_attention_residual(x, self_attention)  # (batch, target, embed_dim)
         x = self.cross_attention_residual(x, cross_attention)
         return self.feed_forward_residual(x, self.feed_forward)
