@@ -1,16 +1,28 @@
 """Where a token stands (chapter 08): sinusoidal, learned and rotary positions.
 
-Each is called with the positions' offset: 0 for a sentence read whole, the number of tokens before
-for a token that is read alone.
+    angle = position / base ** (2 * i / width)          # i = 0, 1, ..., width / 2 - 1
+    x[2 * i], x[2 * i + 1] += sin(angle), cos(angle)    # sinusoidal
+    x += weight[position]                               # learned
+    x[2 * i] + 1j * x[2 * i + 1] *= exp(1j * angle)     # rotary
+
+Each is called with an offset, the position of the first token: 0 for a sentence read whole, the
+number of tokens before for a token that is read alone, and (batch,) where each row has another.
 """
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from attncourse.checks import require_integer, require_same_kind
+from attncourse.checks import (
+    INTEGERS,
+    require_integer,
+    require_same_device,
+    require_same_kind,
+    values_unknown,
+)
 
 
 class SinusoidalPositions(nn.Module):
@@ -44,14 +56,17 @@ class SinusoidalPositions(nn.Module):
         _require_base(base)
         self.embed_dim = embed_dim
         self.base = base
+        self._codes = _Codes(embed_dim, base)
 
     def forward(
-        self, embedded: Float[Tensor, "batch length embed_dim"], offset: int = 0
+        self,
+        embedded: Float[Tensor, "batch length embed_dim"],
+        offset: int | Integer[Tensor, "batch"] = 0,
     ) -> Float[Tensor, "batch length embed_dim"]:
         """Add the codes of `offset`, `offset + 1`, ... to (batch, length, embed_dim)."""
         _require_width("embedded", embedded, self.embed_dim)
-        length = embedded.shape[-2]
-        return embedded + self.code(length, offset, dtype=embedded.dtype, device=embedded.device)
+        _require_offset(offset, embedded)
+        return embedded + self._codes(embedded, offset)
 
     def code(
         self,
@@ -62,9 +77,10 @@ class SinusoidalPositions(nn.Module):
         device: torch.device | str | None = None,
     ) -> Float[Tensor, "length embed_dim"]:
         """Give the codes of `length` positions from `offset` on, (length, embed_dim)."""
-        waves = angles(length, offset, self.embed_dim, self.base, device)
-        code = torch.stack([waves.sin(), waves.cos()], -1).flatten(-2)
-        return code.to(device, dtype or torch.get_default_dtype())
+        require_integer("length", length, least=0)
+        require_integer("offset", offset, least=0)
+        position = torch.arange(offset, offset + length, device=device)
+        return self._codes.compute(position, dtype or torch.get_default_dtype())
 
     def extra_repr(self) -> str:
         return f"embed_dim={self.embed_dim}, base={self.base:g}"
@@ -97,19 +113,29 @@ class LearnedPositions(nn.Module):
         nn.init.normal_(self.weight, std=0.02)
 
     def forward(
-        self, embedded: Float[Tensor, "batch length embed_dim"], offset: int = 0
+        self,
+        embedded: Float[Tensor, "batch length embed_dim"],
+        offset: int | Integer[Tensor, "batch"] = 0,
     ) -> Float[Tensor, "batch length embed_dim"]:
         """Add the vectors of `offset`, `offset + 1`, ... to (batch, length, embed_dim)."""
         _require_width("embedded", embedded, self.weight.shape[1])
         require_same_kind("embedded", self.weight, embedded, of="the positions")
-        require_integer("offset", offset, least=0)
-        end = offset + embedded.shape[-2]
-        if end > len(self.weight):
+        _require_offset(offset, embedded)
+        self._require_rows(embedded.shape[-2], offset)
+        if isinstance(offset, Tensor):
+            return embedded + F.embedding(_positions(embedded, offset), self.weight)
+        return embedded + self.weight[offset : offset + embedded.shape[-2]]
+
+    def _require_rows(self, length: int, offset: int | Tensor) -> None:
+        if isinstance(offset, Tensor):
+            if not _is_readable(offset):
+                return
+            offset = offset.max().item()
+        if offset + length > len(self.weight):
             raise ValueError(
-                f"positions {offset} to {end - 1} are asked for, but the learned table has "
-                f"{len(self.weight)}, 0 to {len(self.weight) - 1}"
+                f"positions {offset} to {offset + length - 1} are asked for, but the learned table "
+                f"has {len(self.weight)}, 0 to {len(self.weight) - 1}"
             )
-        return embedded + self.weight[offset:end]
 
     def extra_repr(self) -> str:
         return "max_len={}, embed_dim={}".format(*self.weight.shape)
@@ -143,41 +169,86 @@ class RotaryPositions(nn.Module):
         _require_base(base)
         self.head_dim = head_dim
         self.base = base
+        self._codes = _Codes(head_dim, base)
 
     def forward(
-        self, features: Float[Tensor, "*batch length head_dim"], offset: int = 0
+        self,
+        features: Float[Tensor, "*batch length head_dim"],
+        offset: int | Integer[Tensor, "rows"] = 0,
     ) -> Float[Tensor, "*batch length head_dim"]:
-        """Turn (..., length, head_dim), whose first token stands at position `offset`."""
+        """Turn (..., length, head_dim), whose first token stands at position `offset`.
+
+        Offsets (batch,) are those of the first axis.
+        """
         _require_width("features", features, self.head_dim)
-        waves = angles(features.shape[-2], offset, self.head_dim, self.base, features.device)
-        cos, sin = (wave.to(features.device, features.dtype) for wave in (waves.cos(), waves.sin()))
-        first, second = features.unflatten(-1, (-1, 2)).unbind(-1)
+        _require_offset(offset, features)
+        sin, cos = _pairs(self._codes(features, offset))  # (..., length, head_dim / 2) each
+        first, second = _pairs(features)  # the same
         turned = (first * cos - second * sin, first * sin + second * cos)
-        return torch.stack(turned, -1).flatten(-2)
+        return torch.stack(turned, -1).flatten(-2)  # (..., length, head_dim)
 
     def extra_repr(self) -> str:
         return f"head_dim={self.head_dim}, base={self.base:g}"
 
 
-def angles(
-    length: int,
-    offset: int,
-    width: int,
-    base: float,
-    device: torch.device | str | None = None,
-) -> Float[Tensor, "length pairs"]:
-    """Give t / base^(2i / width), (length, width / 2), in float64.
+class _Codes:
+    """The sines and cosines of positions, in turn, kept from call to call."""
 
-    In float32 the angle of position 100,000 would be off by a hundredth of a radian; a half
-    precision knows no position beyond some hundreds.
+    AHEAD = (
+        64  # so many more than were asked for: the next sentence may be longer, or the next word
+    )
+
+    def __init__(self, width: int, base: float):
+        self.width, self.base = width, base
+        self.start, self.rows = 0, torch.empty(0, width)  # those of positions from `start` on
+
+    def __call__(self, x: Tensor, offset: int | Tensor) -> Tensor:
+        """Give the codes of the tokens of x, which broadcast to x (..., length, width)."""
+        if isinstance(offset, Tensor) or values_unknown(x):  # what is traced must not be kept
+            return self.compute(_positions(x, offset), x.dtype)
+        end = offset + x.shape[-2]
+        if not (
+            self.start <= offset
+            and end <= self.start + len(self.rows)
+            and (self.rows.dtype, self.rows.device) == (x.dtype, x.device)
+        ):
+            # A tensor that inference mode has made could not be used in a training.
+            with torch.inference_mode(False):
+                position = torch.arange(offset, end + self.AHEAD, device=x.device)
+                self.start, self.rows = offset, self.compute(position, x.dtype)
+        return self.rows[offset - self.start : end - self.start]
+
+    def compute(
+        self, position: Integer[Tensor, "*length"], dtype: torch.dtype
+    ) -> Float[Tensor, "*length width"]:
+        """Give sin, cos, sin, cos, ... of position / base^(2i / width).
+
+        The angles are float64: in float32 that of position 100,000 would be off by a hundredth of
+        a radian, and a half precision knows no position beyond some hundreds.
+        """
+        device = position.device
+        exact = position.to("cpu" if device.type == "mps" else device, torch.float64)
+        exponent = torch.arange(0, self.width, 2, dtype=torch.float64, device=exact.device)
+        angle = exact[..., None] * self.base ** -(exponent / self.width)  # (..., length, pairs)
+        code = torch.stack([angle.sin(), angle.cos()], -1).flatten(-2)  # (..., length, width)
+        return code.to(device, dtype)
+
+
+def _positions(x: Tensor, offset: int | Tensor) -> Tensor:
+    """Count the tokens of x (..., length, width) from the offset on, to broadcast to (..., length).
+
+    Offsets (batch,) are those of the first axis.
     """
-    require_integer("length", length, least=0)
-    require_integer("offset", offset, least=0)
-    if device is not None and torch.device(device).type == "mps":  # it has no float64
-        device = "cpu"
-    position = torch.arange(offset, offset + length, dtype=torch.float64, device=device)
-    exponent = torch.arange(0, width, 2, dtype=torch.float64, device=device) / width
-    return position[:, None] * base**-exponent
+    count = torch.arange(x.shape[-2], device=x.device)
+    if isinstance(offset, Tensor):
+        offset = offset.reshape(-1, *[1] * (x.dim() - 2))
+    return offset + count
+
+
+def _pairs(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split (..., width) into first and second neighbours, (..., width / 2) each."""
+    first, second = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return first, second
 
 
 def _require_even(name: str, width: int) -> None:
@@ -198,3 +269,25 @@ def _require_width(name: str, tensor: Tensor, width: int) -> None:
         raise TypeError(f"{name} must be floating point, got {tensor.dtype}")
     if tensor.dim() < 2 or tensor.shape[-1] != width:
         raise ValueError(f"{name} must be (..., length, {width}), got shape {tuple(tensor.shape)}")
+
+
+def _require_offset(offset: int | Tensor, x: Tensor) -> None:
+    """Refuse what is neither a position nor (batch,) positions, one for each row of x."""
+    if not isinstance(offset, Tensor):
+        require_integer("offset", offset, least=0)
+        return
+    if offset.dtype not in INTEGERS:
+        raise TypeError(f"offset must hold integers, got {offset.dtype}")
+    if x.dim() < 3 or offset.shape != x.shape[:1]:
+        raise ValueError(
+            f"offset must be an integer or (batch,), one for each row of {tuple(x.shape)}, "
+            f"got shape {tuple(offset.shape)}"
+        )
+    require_same_device("offset", x, offset, of="the tokens")
+    if _is_readable(offset) and (offset < 0).any():
+        raise ValueError(f"offset must not be negative, got {offset.min().item()}")
+
+
+def _is_readable(offset: Tensor) -> bool:
+    """Whether its values can be asked for without a wait; on a GPU, looking them up refuses."""
+    return offset.device.type == "cpu" and offset.numel() > 0 and not values_unknown(offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import sines_then_cosines
 from support import COMPILES, DTYPES, TOLERANCE, refused
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from attncourse.positions import LearnedPositions, RotaryPositions, SinusoidalPositions
 
@@ -166,6 +168,53 @@ def test_an_offset_is_the_end_of_a_longer_call(kind, offset):
     later = positions(x[:, offset:], offset)
     torch.testing.assert_close(later, positions(x)[:, offset:], **CLOSE)
     assert (later - positions(x[:, offset:])).abs().max() > 1e-3
+
+
+@EVERY_KIND
+def test_every_row_may_have_an_offset_of_its_own(kind):
+    positions, x, offset = KINDS[kind](), tokens(), torch.tensor([3, 19])
+    shifted = positions(x, offset)
+    for row in range(BATCH):
+        alone = positions(x[row : row + 1], int(offset[row]))
+        torch.testing.assert_close(shifted[row : row + 1], alone, **CLOSE)
+
+
+def test_the_offset_of_a_row_is_that_of_all_its_heads():
+    x, offset = torch.randn(2, 3, 5, WIDTH, dtype=torch.float64), torch.tensor([7, 11])
+    turned = RotaryPositions(WIDTH)(x, offset)
+    for row in range(2):
+        alone = RotaryPositions(WIDTH)(x[row], int(offset[row]))
+        torch.testing.assert_close(turned[row], alone, **CLOSE)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "rotary"])
+def test_sines_are_computed_once(kind, monkeypatch):
+    """Kind: the same float64 sines at every call."""
+    positions, computed = KINDS[kind](), []
+    sin = torch.Tensor.sin
+    monkeypatch.setattr(torch.Tensor, "sin", lambda x: computed.append(len(x)) or sin(x))
+    positions(tokens(40))
+    for offset in range(40):
+        positions(tokens(1), offset)
+    assert len(computed) == 1
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "rotary"])
+def test_what_is_kept_fits_every_later_call(kind):
+    positions, x = KINDS[kind](), tokens(200)
+    wanted = KINDS[kind]()(x)
+    with torch.inference_mode():
+        positions(x[:, :5])
+    for start, end in ((0, 7), (3, 90), (90, 91), (0, 200), (199, 200)):
+        later = positions(x[:, start:end].clone().requires_grad_(), start)
+        later.sum().backward()
+        torch.testing.assert_close(later.detach(), wanted[:, start:end], **CLOSE)
+        assert positions(x[:, start:end].bfloat16(), start).dtype == torch.bfloat16
+    with FakeTensorMode() as mode:
+        assert positions(mode.from_tensor(x)).shape == x.shape
+    torch.testing.assert_close(positions(x), wanted, **CLOSE)
+    assert positions(x.to("meta")).device.type == "meta"
+    torch.testing.assert_close(copy.deepcopy(positions)(x), wanted, **CLOSE)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
@@ -350,6 +399,8 @@ def test_past_the_end_of_a_learned_table_is_refused(own_errors):
         positions(x[:, :1], 7)
     with refused(ValueError, "positions 0 to 7", "table has 7"):
         positions(tokens(LENGTH + 1))
+    with refused(ValueError, "positions 3 to 9", "table has 7"):
+        positions(x, torch.tensor([0, 3]))
 
 
 @EVERY_KIND
@@ -359,8 +410,16 @@ def test_offsets_that_make_no_sense_are_refused(own_errors, kind):
         positions(x, -1)
     with refused(TypeError, "offset", "integer", "float"):
         positions(x, 1.0)
-    with refused(TypeError, "offset", "integer", "Tensor"):
-        positions(x, torch.tensor([1, 2]))
+    with refused(TypeError, "offset", "integers", "float32"):
+        positions(x, torch.tensor([1.0, 2.0]))
+    with refused(ValueError, "offset", "(batch,)", "(2, 7, 10)", "(3,)"):
+        positions(x, torch.tensor([1, 2, 3]))
+    with refused(ValueError, "offset", "(batch,)", "(7, 10)", "(7,)"):
+        positions(x[0], torch.arange(LENGTH))
+    with refused(ValueError, "offset", "not be negative", "-2"):
+        positions(x, torch.tensor([1, -2]))
+    with refused(ValueError, "offset", "device", "cpu and meta"):
+        positions(x, torch.tensor([1, 2], device="meta"))
 
 
 @EVERY_KIND
