@@ -40,7 +40,7 @@ def _has_values(tensor: Tensor) -> bool:
 
 def require_integer(name: str, value: object, least: int | None = None) -> None:
     """Refuse, by its name, what is no integer or less than `least` (0 or 1)."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer, torch.SymInt)):
         raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
     if least is not None and value < least:
         raise ValueError(
@@ -200,10 +200,12 @@ def require_known(
 ) -> None:
     """Refuse ids that an embedding does not have, but at padding, where a mask is False."""
     # On a GPU the embedding itself stops at an unknown id; asking first would make it wait.
-    if tokens.device.type != "cpu" or values_unknown(tokens) or not tokens.numel():
+    if tokens.device.type != "cpu" or not tokens.numel():
         return
     if mask is not None:
         tokens = tokens.masked_fill(~mask, 0)
+    if values_unknown(tokens):
+        return
     least, most = (bound.item() for bound in torch.aminmax(tokens))
     if least < 0 or most >= embedding.num_embeddings:
         raise ValueError(

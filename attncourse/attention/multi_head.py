@@ -194,8 +194,8 @@ class MultiHeadAttention(AttentionLayer):
     ) -> Tensor | None:
         """Give one mask that broadcasts to (batch, heads, query, key), or None."""
         (batch, heads, queries), keys = q.shape[:3], k.shape[2]
-        if len(k) != batch:
-            raise ValueError(f"query and key disagree in batch: {batch} and {len(k)}")
+        if k.shape[0] != batch:
+            raise ValueError(f"query and key disagree in batch: {batch} and {k.shape[0]}")
         if mask is not None:
             each_head = not isinstance(mask, Tensor) or mask.dim() != 3
             shape = (batch, heads, queries, keys) if each_head else (batch, queries, keys)

@@ -194,9 +194,9 @@ class Transformer(nn.Module):
     ) -> None:
         self._require_source(source, source_mask)
         self._require_tokens("target", target, target_mask, self.target_embedding)
-        if len(source) != len(target):
+        if source.shape[0] != target.shape[0]:
             raise ValueError(
-                f"source and target disagree in batch: {len(source)} and {len(target)}"
+                f"source and target disagree in batch: {source.shape[0]} and {target.shape[0]}"
             )
         if target.shape[1] == 0:
             raise ValueError("target must hold at least the begin mark, got no token")
