@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+META = torch.device("meta")
 # What runs in how many bits; float32 means that nothing is lowered.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -25,14 +26,17 @@ def values_unknown(*tensors: Tensor) -> bool:
     That is so while `torch.compile` or `torch.export` traces, inside `torch.func.vmap` and `grad`,
     and for meta and fake tensors, which have a shape and nothing in it.
     """
-    return torch.compiler.is_compiling() or not all(map(_has_values, tensors))
-
-
-def _has_values(tensor: Tensor) -> bool:
+    if torch.compiler.is_compiling():
+        return True
     try:
-        return tensor.untyped_storage().device.type != "meta"
+        return any(tensor.untyped_storage().device == META for tensor in tensors)
     except NotImplementedError:  # what a transform of torch.func wraps has no storage of its own
-        return False
+        return True
+
+
+def is_autocast(device: torch.device) -> bool:
+    """Whether autocast is on for a device, which may be one that knows none, as "meta"."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
 # Options
@@ -115,13 +119,14 @@ def require_value(query: Tensor, key: Tensor, value: Tensor) -> None:
         raise TypeError(f"value must be a tensor, got {type(value).__name__}")
     if value.dim() < 2:
         raise ValueError(f"value must be (..., length, width), got shape {tuple(value.shape)}")
-    if value.shape[:-2] != key.shape[:-2]:
+    if value.shape[:-1] != key.shape[:-1]:
+        if value.shape[:-2] == key.shape[:-2]:
+            lengths = f"{key.shape[-2]} and {value.shape[-2]}"
+            raise ValueError(f"key and value disagree in length: {lengths}")
         raise ValueError(
             "key and value disagree in their leading axes: "
             f"{tuple(key.shape)} and {tuple(value.shape)}"
         )
-    if value.shape[-2] != key.shape[-2]:
-        raise ValueError(f"key and value disagree in length: {key.shape[-2]} and {value.shape[-2]}")
     require_same_kind("value", query, value)
 
 
@@ -129,7 +134,7 @@ def require_same_kind(name: str, query: Tensor, other: Tensor, of: str = "query"
     """Refuse a tensor of another dtype or device than that of the query, or of `of`."""
     # Autocast brings the smaller dtypes together, but leaves float64 alone.
     if query.dtype != other.dtype and not (
-        torch.is_autocast_enabled(query.device.type)
+        is_autocast(query.device)
         and query.is_floating_point()
         and other.is_floating_point()
         and torch.float64 not in (query.dtype, other.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from attncourse.attention import AttentionLayer
 from attncourse.checks import require_pair
+from attncourse.scores import widen
 
 
 def log_kernel(
@@ -116,17 +118,23 @@ class NadarayaWatson(AttentionLayer):
         return self.log_bandwidth.exp()
 
     def score(
-        self, query: Float[Tensor, "*batch query width"], key: Float[Tensor, "*batch key width"]
+        self,
+        query: Float[Tensor, "*batch query width"],
+        key: Float[Tensor, "*batch key width"],
+        mask: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "*batch query key"]:
-        """Give the log of the kernel for every pair, (..., query, key)."""
+        """Give the log of the kernel for every pair, (..., query, key), in float32 at least."""
         require_pair(query, key)
         if query.shape[-1] != key.shape[-1]:
             raise ValueError(
                 f"query and key disagree in width: {query.shape[-1]} and {key.shape[-1]}"
             )
-        difference = query.unsqueeze(-2) - key.unsqueeze(-3)  # (..., query, key, width)
+        # (..., query, key, width)
+        difference = widen(query).unsqueeze(-2) - widen(key).unsqueeze(-3)
+        if mask is not None:  # far away, a masked key would have an infinite gradient, times zero
+            difference = difference.masked_fill(~mask[..., None], 0.0)
         distance = torch.linalg.vector_norm(difference, dim=-1)
-        bandwidth = self._fixed if self._fixed is not None else self.bandwidth.to(query)
+        bandwidth = self._fixed if self._fixed is not None else self.bandwidth.to(distance)
         return log_kernel(distance / bandwidth, self.kernel)
 
     def forward(
@@ -147,7 +155,7 @@ class NadarayaWatson(AttentionLayer):
         Returns:
             (..., query, value_width).
         """
-        return self.attend(query, key, value, mask, score=self.score)
+        return self.attend(query, key, value, mask, score=partial(self.score, mask=mask))
 
     def extra_repr(self) -> str:
         learnable = self._fixed is None

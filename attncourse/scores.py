@@ -1,7 +1,8 @@
 """Scoring functions: how well a key answers a query (chapter 03).
 
 Each is a module called as `score(query, key)` that gives every pair's score, (..., query, key).
-Higher means a better match; a score of minus infinity means never.
+Higher means a better match; a score of minus infinity means never. A product of float16 or bfloat16
+vectors is a float32: they end at 65,504, or keep three digits.
 """
 
 from __future__ import annotations
@@ -12,7 +13,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.checks import require_integer, require_pair, require_same_kind
+from attncourse.checks import is_autocast, require_integer, require_pair, require_same_kind
+
+
+def widen(tensor: Tensor) -> Tensor:
+    """Give float16 and bfloat16 as float32, as PyTorch's fused kernels compute with them."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """Give the matrix product in float32 at least, also under autocast."""
+    if not is_autocast(left.device):
+        return widen(left) @ widen(right)
+    with torch.autocast(left.device.type, enabled=False):
+        return widen(left) @ widen(right)
+
+
+def scaled_dot_product(query: Tensor, key: Tensor, scale: float | None = None) -> Tensor:
+    r"""Give $QK^\top/\sqrt{d}$, (..., query, key), or with another factor; checks nothing."""
+    if scale is None:
+        scale = 1 / math.sqrt(max(query.shape[-1], 1))
+    return product(widen(query) * scale, key.mT)
 
 
 def _require_equal_width(query: Tensor, key: Tensor) -> None:
@@ -51,7 +72,7 @@ class DotProductScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for a query (..., query, width) and a key (..., key, width)."""
         _require_equal_width(query, key)
-        return query @ key.mT
+        return product(query, key.mT)
 
 
 class ScaledDotProductScore(nn.Module):
@@ -76,8 +97,7 @@ class ScaledDotProductScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for a query (..., query, width) and a key (..., key, width)."""
         _require_equal_width(query, key)
-        # Scaling the query first keeps large products inside float16's range.
-        return (query / math.sqrt(max(query.shape[-1], 1))) @ key.mT
+        return scaled_dot_product(query, key)
 
 
 class BilinearScore(nn.Module):
@@ -115,7 +135,7 @@ class BilinearScore(nn.Module):
         require_pair(query, key)
         _require_fit("query", query, self.weight.shape[0], self.weight)
         _require_fit("key", key, self.weight.shape[1], self.weight)
-        return query @ self.weight @ key.mT
+        return product(product(query, self.weight), key.mT)
 
     def extra_repr(self) -> str:
         return "query_dim={}, key_dim={}".format(*self.weight.shape)

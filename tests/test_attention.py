@@ -324,6 +324,107 @@ def test_huge_contents_of_masked_slots_reach_neither_outputs_nor_gradients(dtype
         assert all((gradient[:, 3] == 0).all() for gradient in gradients[1:])
 
 
+# What is not finite (kind of fault: a NaN is hidden by one path and shown by the others)
+
+
+def not_finite(case: str, *leading: int, dtype: torch.dtype, length: int = QUERIES):
+    """Draw self-attention's query, key and value, some of whose scores are NaN."""
+    query, key, value = tensors(*leading, queries=length, keys=length, dtype=dtype)
+    if case == "query":
+        query[..., 1, :] = math.nan
+    elif case == "infinite query":
+        query[..., 1, :] = math.inf
+    elif case == "keys":
+        key[:] = math.nan
+    elif case == "first key":
+        key[..., 0, :] = math.nan
+    return query, key, value
+
+
+@DTYPES
+@LEADING
+@pytest.mark.parametrize("options", [{}, {"causal": True}, {"dropout": 0.3}], ids=str)
+@pytest.mark.parametrize("case", ["query", "infinite query", "keys", "first key"])
+def test_a_nan_shows_on_every_path(dtype, leading, options, case):
+    inputs = not_finite(case, *leading, dtype=dtype)
+    causal = options.get("causal", False)
+    allowed = allowed_pairs(QUERIES, QUERIES, causal=causal)
+    # A sum over NaN is NaN, and an infinite query has scores of both signs.
+    bad = ((inputs[0] @ inputs[1].mT).isnan() & allowed).any(-1)
+    assert bad.any()
+    everyone = torch.ones(QUERIES, QUERIES, dtype=torch.bool)
+    recorder = Attend()
+    with record_attention(recorder):
+        recorded = recorder(*inputs, **options)
+    for output in (*both_ways(*inputs, **options), attend(*inputs, everyone, **options), recorded):
+        assert output[bad].isnan().all()
+        assert output[~bad].isfinite().all()
+
+
+@pytest.mark.parametrize("length", [1, 3, 15, 16, 17, 63, 64, 65, 130, 520])
+@pytest.mark.parametrize("causal", [False, True], ids=["", "causal"])
+@pytest.mark.parametrize("case", ["keys", "first key"])
+def test_a_nan_shows_at_every_length(length, causal, case):
+    inputs = not_finite(case, 1, 2, dtype=torch.float32, length=length)
+    assert attend(*inputs, causal=causal).isnan().all()
+
+
+def test_a_nan_shows_in_the_gradients():
+    inputs = not_finite("query", BATCH, HEADS, dtype=torch.float32)
+    for output in both_ways(*(tensor.requires_grad_() for tensor in inputs)):
+        query, key, value = torch.autograd.grad(output.sum(), inputs)
+        assert query[..., 1, :].isnan().all()
+        assert key.isnan().all()
+        assert value.isnan().all()
+
+
+@COMPILES
+def test_a_nan_shows_where_values_cannot_be_asked_for():
+    inputs = not_finite("query", BATCH, HEADS, dtype=torch.float32)
+    compiled = torch.compile(attend, backend="aot_eager", fullgraph=True)
+    for output in (compiled(*inputs), torch.func.vmap(attend)(*inputs)):
+        assert output[..., 1, :].isnan().all()
+        assert output[..., 0, :].isfinite().all()
+
+
+def test_zeros_are_no_nan():
+    query, key, value = tensors(BATCH, HEADS)
+    assert torch.equal(attend(query, key, 0 * value), 0 * attend(query, key, value))
+    for widths in ({"keys": 0}, {"queries": 0}):
+        assert attend(*tensors(BATCH, HEADS, **widths)).eq(0).all()
+    assert attend(query, key, value[..., :0]).shape == (BATCH, HEADS, QUERIES, 0)
+
+
+# The range of a dtype (kind of fault: one path overflows where another does not)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("score", [None, DotProductScore(), BilinearScore(64, 64)], ids=str)
+def test_scores_beyond_float16_are_computed_as_the_kernel_does(dtype, score):
+    if isinstance(score, BilinearScore):
+        nn.init.eye_(score.weight)
+        score = score.to(dtype)
+    # 64 products of 250 * 250 sum to 4,000,000, or 500,000 divided by the root of 64
+    query = torch.full((1, 2, 64), 250.0, dtype=dtype)
+    key, value = query.clone(), torch.tensor([[[10.0], [30.0]]], dtype=dtype)
+    key[0, 1] = 249.0
+    layer = Attend()
+    with record_attention(layer) as maps:
+        recorded = layer(query, key, value, score=score)
+    weights = attention_weights(query, key, score=score)
+    assert weights.dtype == dtype
+    assert weights.tolist() == maps[""][0].tolist() == [[[1.0, 0.0]] * 2]
+    for output in (recorded, attend(query, key, value, score=score)):
+        assert output.flatten().tolist() == [10.0, 10.0]
+
+
+def test_mixed_precision_does_not_shrink_the_range():
+    query = torch.full((1, 2, 64), 250.0)
+    with torch.autocast("cpu", torch.float16):
+        assert attention_weights(query, query).tolist() == [[[0.5, 0.5]] * 2]
+        assert attend(query, query, query).flatten()[0] == 250
+
+
 @given(cases(), st.data())
 def test_masking_a_key_is_the_same_as_leaving_it_out(case, data):
     kept = data.draw(st.integers(1, case.key.shape[-2]))

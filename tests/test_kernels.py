@@ -446,3 +446,38 @@ def test_a_bandwidth_that_is_no_number_is_refused(own_errors, bandwidth):
 def test_a_kernel_that_is_no_name_is_refused(own_errors, kernel):
     with refused(ValueError, "kernel", "gaussian", repr(kernel)):
         NadarayaWatson(kernel)
+
+
+# The range of a dtype
+
+
+def test_in_float16_a_query_far_away_still_has_a_nearest_key():
+    # u = 400 and 402: half the squares are 80,000 and 80,802, which float16 has not
+    query, key, value = (
+        torch.tensor(x).half() for x in ([[0.0]], [[400.0], [402.0]], [[3.0], [5.0]])
+    )
+    output = NadarayaWatson()(query, key, value)
+    assert output.dtype == torch.float16
+    assert output.item() == 3
+    learned = NadarayaWatson(learnable=True).half()
+    learned(query, key, value).sum().backward()
+    assert learned.log_bandwidth.grad.isfinite()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("content", [1e30, -1e20, 3.4e38])
+def test_a_masked_key_far_away_leaves_finite_gradients(kernel, content):
+    query = torch.tensor([[0.0, 0.0], [0.5, 0.0]])
+    value = torch.tensor([[3.0], [5.0], [7.0]])
+    mask = torch.tensor([True, True, False])
+    model = NadarayaWatson(kernel, learnable=True)
+    found = []
+    for far in (0.0, content):
+        key = torch.tensor([[0.25, 0.0], [0.75, 0.0], [far, far]], requires_grad=True)
+        output = model(query, key, value, mask)
+        gradients = torch.autograd.grad(output.square().sum(), (key, model.log_bandwidth))
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert not gradients[0][2].any()
+        found.append((output, *gradients))
+    for before, after in zip(*found, strict=True):
+        assert torch.equal(before, after)

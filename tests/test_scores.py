@@ -140,10 +140,14 @@ def test_scaled_scores_have_variance_one_at_any_width(width):
     assert scores.var().item() == pytest.approx(1, abs=0.2)
 
 
-def test_scaled_scores_stay_inside_the_range_of_float16():
-    # 64 products of 40 * 40 sum to 102400, beyond 65504; divided by 8 they fit
-    full = torch.full((1, 64), 40.0, dtype=torch.float16)
-    assert ScaledDotProductScore()(full, full).item() == 12800
+def test_products_may_leave_the_range_of_float16():
+    # 64 products of 250 * 250 sum to 4,000,000, beyond 65,504, as does an eighth of them
+    full = torch.full((1, 64), 250.0, dtype=torch.float16)
+    bilinear = BilinearScore(64, 64).half()
+    nn.init.eye_(bilinear.weight)
+    assert DotProductScore()(full, full).item() == 4e6
+    assert ScaledDotProductScore()(full, full).item() == 5e5
+    assert bilinear(full, full).item() == 4e6
 
 
 def test_zero_width_scores_zero():
@@ -156,7 +160,8 @@ def test_the_dtype_and_the_device_are_those_of_the_inputs(make, dtype, device):
     query, key, _ = tensors(dtype=dtype, device=device)
     score = make().to(device, dtype)
     scores = score(query, key)
-    assert scores.dtype == dtype
+    additive = isinstance(score, AdditiveScore)  # the others are products
+    assert scores.dtype == (dtype if additive else torch.promote_types(dtype, torch.float32))
     assert scores.device == query.device
     exact = score.double()(query.double(), key.double())
     atol = 10 * TOLERANCE[dtype]  # the plain dot product reaches 10

@@ -17,11 +17,24 @@ from attncourse.checks import (
     require_same_device,
     require_same_kind,
     require_value,
+    values_unknown,
 )
 from attncourse.masks import causal_mask, masked_softmax
-from attncourse.scores import ScaledDotProductScore
+from attncourse.scores import ScaledDotProductScore, scaled_dot_product, widen
 
 Score = Callable[[Tensor, Tensor], Tensor]
+
+
+def _weigh(query, key, mask=None, causal=False, score=None, scale=None, dropout=0.0) -> Tensor:
+    """The formula, softmax(Q K^T / sqrt(d)) or of another score; what comes in is checked."""
+    if _is_default(score):
+        scores = scaled_dot_product(query, key, scale)  # (..., query, key)
+    else:
+        scores = _asked(score, query, key)
+    if causal:
+        mask = _with_causal(mask, query, key)
+    weights = masked_softmax(scores, mask).to(query.dtype)  # each row sums to one, or is zero
+    return F.dropout(weights, dropout) if dropout else weights
 
 
 def attend(
@@ -50,14 +63,14 @@ def attend(
             with two axes is (query, key); a padding mask (batch, key) enters as `mask[:, None, :]`,
             with heads as `mask[:, None, None, :]`.
         causal: also hide each query's future; the ends of queries and keys are aligned.
-        score: maps (query, key) to (..., query, key); by default the scaled dot product.
+        score: maps (query, key) to (..., query, key); by default the scaled dot product. Products
+            of float16 and bfloat16 are computed in float32.
         scale: factor of the default score, by default `1 / sqrt(width)`.
         dropout: share of the weights that is dropped, whenever positive: pass 0 in evaluation.
 
     Returns:
         (..., query, value_width), in the dtype of the query. A query that may attend to nothing
-        gets zeros. What a masked key or value holds never matters, as long as products with it
-        are finite.
+        gets zeros. Masked entries are ignored but must be finite; what else is not finite shows.
 
     Raises:
         TypeError: if a tensor is not floating point, dtypes differ, the mask is not boolean, or the
@@ -77,18 +90,9 @@ def attend(
     """
     _require_inputs(query, key, mask, causal, score, scale, dropout)
     require_value(query, key, value)
-    if score is not None and type(score) is not ScaledDotProductScore:
-        weights = attention_weights(query, key, mask, causal=causal, score=score, dropout=dropout)
-        return weights @ value
-    flag_fails = scale is not None and scale <= 0  # it scales minus infinity as well: NaN
-    if causal and (mask is not None or query.shape[-2] != key.shape[-2] or flag_fails):
-        # The kernel's own flag aligns the starts, not the ends, and admits no mask beside it.
-        mask, causal = _with_causal(mask, query, key), False
-    if mask is not None and mask.dim() < 2:
-        mask = mask.expand(query.shape[-2], key.shape[-2])
-    return F.scaled_dot_product_attention(
-        query, key, value, mask, dropout_p=dropout, is_causal=causal, scale=scale
-    )
+    if _is_default(score):
+        return _fused(query, key, value, mask, causal, scale, dropout)
+    return _weigh(query, key, mask, causal, score, scale, dropout) @ value
 
 
 def attention_weights(
@@ -121,21 +125,23 @@ def attention_weights(
                 [0.5000, 0.5000]])
     """
     _require_inputs(query, key, mask, causal, score, scale, dropout)
-    if score is not None:
-        scores = score(query, key)
-        wanted = (*query.shape[:-1], key.shape[-2])
-        if not isinstance(scores, Tensor) or scores.shape != wanted:
-            gave = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            raise ValueError(f"score gave {gave}, wanted (..., query, key) {wanted}")
+    return _weigh(query, key, mask, causal, score, scale, dropout)
+
+
+def _is_default(score: Score | None) -> bool:
+    return score is None or type(score) is ScaledDotProductScore
+
+
+def _asked(score: Score, query: Tensor, key: Tensor) -> Tensor:
+    """Ask a score for every pair, and refuse what is not (..., query, key)."""
+    scores = score(query, key)
+    wanted = (*query.shape[:-1], key.shape[-2])
+    if not isinstance(scores, Tensor) or scores.shape != wanted:
+        gave = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(f"score gave {gave}, wanted (..., query, key) {wanted}")
+    if scores.dtype is not torch.float32 or query.dtype.itemsize > 2:
         require_same_kind("scores", query, scores)
-    else:
-        if scale is None:
-            scale = 1 / math.sqrt(max(query.shape[-1], 1))
-        scores = (query * scale) @ key.mT
-    if causal:
-        mask = _with_causal(mask, query, key)
-    weights = masked_softmax(scores, mask)
-    return F.dropout(weights, dropout) if dropout else weights
+    return scores
 
 
 def _with_causal(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
@@ -145,6 +151,43 @@ def _with_causal(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | No
     return causal if mask is None else mask & causal
 
 
+def _fused(query, key, value, mask, causal, scale, dropout) -> Tensor:
+    """The same by PyTorch's kernel, which never stores the weights."""
+    if causal and not _flag_serves(query, key, mask, scale):
+        mask, causal = _with_causal(mask, query, key), False
+    if mask is not None and mask.dim() < 2:
+        mask = mask.expand(query.shape[-2], key.shape[-2])
+    output = F.scaled_dot_product_attention(
+        query, key, value, mask, dropout_p=dropout, is_causal=causal, scale=scale
+    )
+    if mask is None and query.is_cpu and key.shape[-2] < MANY_KEYS:
+        return _with_lost_nan(output, query, key)
+    return output
+
+
+def _flag_serves(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> bool:
+    """Whether the kernel's own flag does what `causal` means.
+
+    It admits no mask beside it, aligns the starts and not the ends, and scales its minus infinity:
+    NaN, where the scale is not positive.
+    """
+    return mask is None and query.shape[-2] == key.shape[-2] and (scale is None or scale > 0)
+
+
+# On a CPU the kernel takes the largest of fewer scores than one vector of the processor holds, 64
+# at most, as if NaN were none: a row of them gets zeros (https://github.com/pytorch/pytorch/issues/141128).
+MANY_KEYS = 64
+
+
+def _with_lost_nan(output: Tensor, query: Tensor, key: Tensor) -> Tensor:
+    """Give NaN where the kernel gave zeros for scores that are all NaN."""
+    if not values_unknown(output) and output.count_nonzero().item() == output.numel():
+        return output  # no zeros: the cheapest question
+    # Without a mask every query meets the first key.
+    lost = (widen(query) @ widen(key[..., :1, :]).mT).isnan().any(-1, keepdim=True)
+    return output * output.new_ones(()).masked_fill(lost, math.nan)  # gradients are NaN as well
+
+
 def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
     require_pair(query, key)
     if score is not None and (not callable(score) or isinstance(score, type)):
@@ -152,7 +195,7 @@ def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
             f"score must be a function or an object as DotProductScore(), got {score!r}"
         )
     # The fused kernel would refuse other widths in words of its own.
-    if query.shape[-1] != key.shape[-1] and (score is None or type(score) is ScaledDotProductScore):
+    if query.shape[-1] != key.shape[-1] and _is_default(score):
         raise ValueError(
             f"query and key disagree in width: {query.shape[-1]} and {key.shape[-1]}; "
             "a bilinear or additive score admits two widths"
