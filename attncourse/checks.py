@@ -44,6 +44,7 @@ def is_autocast(device: torch.device) -> bool:
 
 def require_integer(name: str, value: object, least: int | None = None) -> None:
     """Refuse, by its name, what is no integer or less than `least` (0 or 1)."""
+    # A length is a symbol while something is exported for any length.
     if isinstance(value, bool) or not isinstance(value, (int, np.integer, torch.SymInt)):
         raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
     if least is not None and value < least:

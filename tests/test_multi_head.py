@@ -13,6 +13,7 @@ from contract import heads_one_by_one
 from references import copy_multi_head, redrawn
 from support import COMPILES, DTYPES, TOLERANCE, refused, some_mask
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from attncourse import (
     KeyValueCache,
@@ -654,6 +655,87 @@ def test_a_step_with_a_cache_compiles_in_one_graph():
     for position in range(3):
         step = compiled(x[:, position : position + 1], causal=True, cache=cache)
         torch.testing.assert_close(step[:, 0], wanted[:, position], **CLOSE)
+
+
+# Kind of fault: a check stands in the way of what traces, transforms or adapts a layer
+
+
+class LowRank(nn.Module):
+    """An adapter as LoRA's: it has neither `in_features` nor `weight`."""
+
+    def __init__(self, adapted: nn.Linear, rank: int = 1):
+        super().__init__()
+        self.adapted = adapted
+        self.down = nn.Linear(adapted.in_features, rank, bias=False).double()
+        self.up = nn.Linear(rank, adapted.out_features, bias=False).double()
+
+    def forward(self, x):
+        return self.adapted(x) + self.up(self.down(x))
+
+
+def test_a_projection_may_be_replaced_by_an_adapter(own_errors):
+    layer, query, memory = layer_of(key_dim=KEY_DIM, value_dim=VALUE_DIM), tokens(), tokens(KEYS)
+    key, value = tokens(KEYS, KEY_DIM), tokens(KEYS, VALUE_DIM)
+    before = layer(query, key, value)
+    for name in ("query", "key", "value", "output"):
+        adapter = LowRank(getattr(layer, f"{name}_projection"))
+        nn.init.zeros_(adapter.up.weight)
+        setattr(layer, f"{name}_projection", adapter)
+    torch.testing.assert_close(layer(query, key, value), before, **CLOSE)
+    layer(query, key, value).square().sum().backward()
+    assert all(name.up.weight.grad.any() for name in layer.children())
+    with refused(ValueError, "key", "(batch, length, 13)", "(2, 7, 33)"):
+        layer(query, memory, value)
+
+
+@COMPILES
+def test_a_layer_is_exported_for_any_batch_and_length():
+    class Padded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer_of(num_kv_heads=1)
+
+        def forward(self, x, padding):
+            return self.layer(x, padding_mask=padding, causal=True) + self.layer(x)
+
+    module = Padded()
+    batch, length = torch.export.Dim("batch", max=64), torch.export.Dim("length", max=64)
+    shapes = {"x": {0: batch, 1: length}, "padding": {0: batch, 1: length}}
+    example = tokens(), padding_mask(torch.tensor([5, 3]))
+    exported = torch.export.export(module, example, dynamic_shapes=shapes).module()
+    for lengths in ([5, 3], [11, 7, 1]):
+        inputs = tokens(max(lengths), batch=len(lengths)), padding_mask(torch.tensor(lengths))
+        torch.testing.assert_close(exported(*inputs), module(*inputs), **CLOSE)
+
+
+# PyTorch's own, of the kernel for CPUs, which runs once for each sentence.
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_the_gradient_of_each_sentence_by_a_transform():
+    layer, x = layer_of(), tokens()
+    weights = dict(layer.named_parameters())
+
+    def loss(weights, sentence):
+        output = torch.func.functional_call(layer, weights, (sentence[None],), {"causal": True})
+        return output.square().sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+    for i in range(BATCH):
+        layer.zero_grad()
+        layer(x[i : i + 1], causal=True).square().sum().backward()
+        for name, weight in weights.items():
+            torch.testing.assert_close(each[name][i], weight.grad, rtol=1e-9, atol=1e-9)
+
+
+@torch.no_grad()
+def test_a_layer_runs_on_tensors_without_values():
+    with FakeTensorMode():
+        fake = MultiHeadAttention(EMBED, num_heads=HEADS)
+        cache, x = KeyValueCache(), tokens().float()
+        padding = torch.ones(BATCH, 2 * QUERIES, dtype=torch.bool)
+        fake(x, causal=True, cache=cache)
+        output = fake(x, padding_mask=padding, causal=True, cache=cache)
+    assert (output.shape, len(cache)) == ((BATCH, QUERIES, EMBED), 2 * QUERIES)
+    assert layer_of().to("meta")(tokens().to("meta")).shape == (BATCH, QUERIES, EMBED)
 
 
 # Bad input

@@ -160,7 +160,7 @@ def _fused(query, key, value, mask, causal, scale, dropout) -> Tensor:
     output = F.scaled_dot_product_attention(
         query, key, value, mask, dropout_p=dropout, is_causal=causal, scale=scale
     )
-    if mask is None and query.is_cpu and key.shape[-2] < MANY_KEYS:
+    if mask is None and query.is_cpu:
         return _with_lost_nan(output, query, key)
     return output
 
@@ -181,8 +181,11 @@ MANY_KEYS = 64
 
 def _with_lost_nan(output: Tensor, query: Tensor, key: Tensor) -> Tensor:
     """Give NaN where the kernel gave zeros for scores that are all NaN."""
-    if not values_unknown(output) and output.count_nonzero().item() == output.numel():
-        return output  # no zeros: the cheapest question
+    if not values_unknown(output) and (
+        key.shape[-2] >= MANY_KEYS
+        or output.count_nonzero().item() == output.numel()  # no zeros: the cheapest question
+    ):
+        return output
     # Without a mask every query meets the first key.
     lost = (widen(query) @ widen(key[..., :1, :]).mT).isnan().any(-1, keepdim=True)
     return output * output.new_ones(()).masked_fill(lost, math.nan)  # gradients are NaN as well

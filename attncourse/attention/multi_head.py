@@ -194,7 +194,7 @@ class MultiHeadAttention(AttentionLayer):
     ) -> Tensor | None:
         """Give one mask that broadcasts to (batch, heads, query, key), or None."""
         (batch, heads, queries), keys = q.shape[:3], k.shape[2]
-        if k.shape[0] != batch:
+        if k.shape[0] != batch:  # len(k) would fix the batch of what is exported
             raise ValueError(f"query and key disagree in batch: {batch} and {k.shape[0]}")
         if mask is not None:
             each_head = not isinstance(mask, Tensor) or mask.dim() != 3
