@@ -20,8 +20,8 @@ class KeyValueCache:
     sentence read before.
 
     A layer replaces the tensors in its cache and never changes what they hold, so `copy` is cheap.
-    Without gradients they stand in room that doubles when it is full: a token costs no copy of all
-    before it.
+    Without gradients they are the beginning of a buffer that doubles when it is full: a token
+    costs no copy of all before it.
 
     Attributes:
         key: (batch, kv_heads, length, head_dim), or None while it is empty.
@@ -43,8 +43,8 @@ class KeyValueCache:
         self.key: Tensor | None = None
         self.value: Tensor | None = None
         self.complete = False
-        self._layer: Any = None  # whose keys and values these are
-        self._room: _Room | None = None  # in which they stand, with copies of this cache perhaps
+        self._owner: Any = None  # the layer whose keys and values these are
+        self._buffer: _Buffer | None = None  # where they stand, perhaps with those of copies
 
     def __len__(self) -> int:
         return 0 if self.key is None else self.key.shape[-2]
@@ -65,7 +65,7 @@ class KeyValueCache:
         self.commit(layer, *self.reserve(layer, key, value))
 
     def reserve(self, layer: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Give all keys and values as `append` would leave them, and leave the cache as it is."""
+        """Give old and new keys and values; the cache holds them after `commit`, and not yet."""
         self.require_owner(layer)
         if self.complete:
             raise ValueError(
@@ -77,25 +77,20 @@ class KeyValueCache:
                 "key and value disagree in batch, heads or length: "
                 f"{tuple(key.shape)} and {tuple(value.shape)}"
             )
-        if self.key is not None:
-            for name, held, new in (("key", self.key, key), ("value", self.value, value)):
-                if held.shape[:2] + held.shape[3:] != new.shape[:2] + new.shape[3:]:
-                    raise ValueError(
-                        f"cache holds a {name} of shape {tuple(held.shape)}, (batch, kv_heads, "
-                        f"length, head_dim), to which {tuple(new.shape)} cannot be appended"
-                    )
-                require_same_kind(name, held, new, of="cache")
-            if torch.is_grad_enabled() or values_unknown(key):
-                self._room = None  # what is joined here stands in no room
-                return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
-            if self._room is None or not self._room.fits(self.key, self.value, key):
-                self._room = _Room(self.key, self.value, 2 * (len(self) + key.shape[-2]))
-            key, value = self._room.append(key, value)
-        return key, value
+        if self.key is None:
+            return key, value
+        _require_appendable("key", self.key, key)
+        _require_appendable("value", self.value, value)
+        if torch.is_grad_enabled() or values_unknown(key):
+            self._buffer = None
+            return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
+        if self._buffer is None or not self._buffer.takes(key, after=(self.key, self.value)):
+            self._buffer = _Buffer(self.key, self.value, 2 * (len(self) + key.shape[-2]))
+        return self._buffer.append(key, value)
 
     def commit(self, layer: Any, key: Tensor, value: Tensor) -> None:
         """Hold from now on what `reserve` gave."""
-        self.key, self.value, self._layer = key, value, layer
+        self.key, self.value, self._owner = key, value, layer
 
     def read(self, layer: Any) -> tuple[Tensor, Tensor]:
         """Give all keys and values to the layer whose they are."""
@@ -104,7 +99,7 @@ class KeyValueCache:
 
     def require_owner(self, layer: Any) -> None:
         """Refuse a layer that is not the one whose keys and values these are."""
-        if self._layer is not None and self._layer is not layer:
+        if self._owner is not None and self._owner is not layer:
             raise ValueError(
                 "cache belongs to another layer, perhaps of another model: every layer needs a "
                 f"cache of its own (its keys are {tuple(self.key.shape)})"
@@ -114,51 +109,57 @@ class KeyValueCache:
         """Give a cache that holds the same, and can go on from here on its own."""
         new = KeyValueCache()
         new.key, new.value = self.key, self.value
-        new.complete, new._layer, new._room = self.complete, self._layer, self._room
+        new.complete, new._owner, new._buffer = self.complete, self._owner, self._buffer
         return new
 
     def select(self, index: Int64[Tensor, "rows"]) -> KeyValueCache:
         """Give a cache of some rows of the batch, in this order (see `attncourse.decoding`)."""
         new = self.copy()
-        new._room = None
+        new._buffer = None
         if self.key is not None:
             new.key, new.value = (held.index_select(0, index) for held in (self.key, self.value))
         return new
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied or saved is keys and values, and not the layer that made them."""
-        return self.__dict__ | {"_layer": None, "_room": None}
+        return self.__dict__ | {"_owner": None, "_buffer": None}
 
     def __repr__(self) -> str:
         shape = "empty" if self.key is None else f"key {tuple(self.key.shape)}"
         return f"KeyValueCache({shape}{', complete' if self.complete else ''})"
 
 
-class _Room:
-    """Memory for keys and values, of which the first `used` are somebody's."""
+class _Buffer:
+    """Memory for `capacity` keys and values; a cache and its copies hold views of its beginning."""
 
-    def __init__(self, key: Tensor, value: Tensor, length: int):
-        self.used = key.shape[-2]
-        self.last = (key, value)  # those behind which the next ones stand
-        self.tensors = []
-        for held in (key, value):
-            room = held.new_empty((*held.shape[:2], length, held.shape[3]))
-            room[:, :, : self.used] = held
-            self.tensors.append(room)
+    def __init__(self, key: Tensor, value: Tensor, capacity: int):
+        self.memory = tuple(
+            held.new_empty((*held.shape[:2], capacity, held.shape[3])) for held in (key, value)
+        )
+        self.length = 0
+        self.append(key, value)
 
-    def fits(self, key: Tensor, value: Tensor, new: Tensor) -> bool:
-        """Whether new ones can stand behind these: where no other copy has put its own, and nobody
-        has put others into the cache."""
-        own = self.tensors[0]
+    def takes(self, key: Tensor, after: tuple[Tensor, Tensor]) -> bool:
+        """Whether new keys can follow these: no copy has gone on, and none were set by hand."""
+        memory = self.memory[0]
         # What inference mode has made can be changed only there.
-        mine = torch.is_inference_mode_enabled() or not own.is_inference()
-        last = key is self.last[0] and value is self.last[1]
-        return mine and last and self.used + new.shape[-2] <= own.shape[-2]
+        writable = torch.is_inference_mode_enabled() or not memory.is_inference()
+        at_the_end = after[0] is self.filled[0] and after[1] is self.filled[1]
+        return writable and at_the_end and self.length + key.shape[-2] <= memory.shape[-2]
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """Put them behind the others, and give all."""
-        past, self.used = self.used, self.used + key.shape[-2]
-        for room, new in zip(self.tensors, (key, value), strict=True):
-            room[:, :, past : self.used] = new
-        self.last = tuple(room[:, :, : self.used] for room in self.tensors)
-        return self.last
+        past, self.length = self.length, self.length + key.shape[-2]
+        for memory, new in zip(self.memory, (key, value), strict=True):
+            memory[:, :, past : self.length] = new
+        self.filled = tuple(memory[:, :, : self.length] for memory in self.memory)
+        return self.filled
+
+
+def _require_appendable(name: str, held: Tensor, new: Tensor) -> None:
+    if held.shape[:2] + held.shape[3:] != new.shape[:2] + new.shape[3:]:
+        raise ValueError(
+            f"cache holds a {name} of shape {tuple(held.shape)}, (batch, kv_heads, length, "
+            f"head_dim), to which {tuple(new.shape)} cannot be appended"
+        )
+    require_same_kind(name, held, new, of="cache")
