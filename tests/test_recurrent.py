@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import COMPILES, refused
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from attncourse import AdditiveScore, AttentionLayer, padding_mask, record_attention
 from attncourse.recipes.models import recurrent
@@ -511,6 +512,61 @@ def test_a_whole_model_compiles_with_the_encoder_left_out(decoder):
     source, mask, target = sentences()
     compiled = torch.compile(model, backend="aot_eager")
     torch.testing.assert_close(compiled(source, target, mask), model(source, target, mask), **CLOSE)
+
+
+# Kind: where values are unknown, neither their checks nor the lengths that packing wants may stand
+# in the way.
+
+
+@pytest.mark.usefixtures("own_errors")
+@DECODERS
+def test_a_model_is_exported_for_any_batch(decoder):
+    model = model_of(decoder)
+    source, mask, target = sentences(lengths=(5, 0, 3))
+    axes = {0: torch.export.Dim("batch", min=2)}
+    exported = torch.export.export(
+        model,
+        (source, target, mask),
+        dynamic_shapes={"source": axes, "target": axes, "source_mask": axes},
+    ).module()
+    inputs = sentences(lengths=(2, 5))
+    inputs = inputs[0], inputs[2], inputs[1]
+    torch.testing.assert_close(exported(*inputs), model(*inputs), **CLOSE)
+
+
+@pytest.mark.usefixtures("own_errors")
+@DECODERS
+@LAYERS
+@DIRECTIONS
+def test_each_sentence_has_its_gradient_under_vmap(decoder, layers, bidirectional):
+    model = model_of(decoder, layers, bidirectional)
+    source, mask, target = sentences(lengths=(5, 2, 0))
+    weights = dict(model.named_parameters())
+
+    def loss(weights, *inputs):
+        inputs = [each[None] for each in inputs]
+        return torch.func.functional_call(model, weights, tuple(inputs)).square().sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), (None, 0, 0, 0))(weights, source, target, mask)
+    for row in range(3):
+        one = slice(row, row + 1)
+        alone = model(source[one], target[one], mask[one]).square().sum()
+        gradients = torch.autograd.grad(alone, list(weights.values()), allow_unused=True)
+        for name, gradient in zip(weights, gradients, strict=True):
+            wanted = torch.zeros_like(weights[name]) if gradient is None else gradient
+            torch.testing.assert_close(each[name][row], wanted, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.usefixtures("own_errors")
+@DECODERS
+def test_tensors_without_values_have_their_shape(decoder):
+    model = model_of(decoder)
+    source, mask, target = sentences()
+    inputs = source, target, mask, torch.ones_like(target, dtype=torch.bool)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert model(*map(mode.from_tensor, inputs)).shape == (*target.shape, TARGET_VOCAB)
+    logits = model.to("meta")(*(each.to("meta") for each in inputs))
+    assert logits.shape == (*target.shape, TARGET_VOCAB)
 
 
 # Dive into Deep Learning

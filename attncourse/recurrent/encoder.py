@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -15,7 +16,9 @@ from attncourse.checks import (
     require_known,
     require_padding_mask,
     require_tokens,
+    values_unknown,
 )
+from attncourse.recurrent.cells import gru_step
 
 
 class Encoded(NamedTuple):
@@ -109,7 +112,8 @@ class GRUEncoder(nn.Module):
         Args:
             source: (batch, source), token ids; padding may hold any number.
             source_mask: (batch, source), True at real tokens, which stand first in each row; by
-                default all are real. A sentence without any gives zeros.
+                default all are real. A sentence without any gives zeros. `torch.func.vmap` needs
+                one: PyTorch's own GRU does not run there.
 
         Returns:
             What it read. The same as if each sentence came alone and unpadded.
@@ -119,13 +123,17 @@ class GRUEncoder(nn.Module):
         if source_mask is not None:
             require_padding_mask("source_mask", source_mask, source)
             source = source.masked_fill(~source_mask, 0)
-            lengths = _lengths(source_mask)
+            # torch.compile breaks its graph at a GRU, and then the lengths are known.
+            if torch.compiler.is_dynamo_compiling() or not values_unknown(source_mask):
+                lengths = _lengths(source_mask)
         require_known("source", source, self.embedding)
         batch, length = source.shape
         if source.numel() == 0:
             memory = self.embedding.weight.new_zeros(batch, length, self.memory_dim)
             return Encoded(memory, source_mask, memory.new_zeros(batch, *self.state_shape))
-        if lengths is None or lengths.min() == length:  # nothing is padded
+        if lengths is None and source_mask is not None:
+            memory, state = self._read_masked(source, source_mask)
+        elif lengths is None or lengths.min() == length:  # nothing is padded
             memory, state = self.gru(self.dropout(self.embedding(source)))
         else:
             memory, state = self._read_packed(source, lengths)
@@ -149,11 +157,40 @@ class GRUEncoder(nn.Module):
         memory, _ = pad_packed_sequence(packed, batch_first=True, total_length=source.shape[1])
         return memory, state
 
+    def _read_masked(self, source: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Read token by token, with the same weights, where the lengths are unknown to Python:
+        while a program is traced, or inside `torch.func.vmap`."""
+        read, states = self.dropout(self.embedding(source)), []  # (batch, source, embed)
+        for layer in range(self.gru.num_layers):
+            if layer:
+                read = F.dropout(read, self.gru.dropout, self.training)
+            ways = ["", "_reverse"] if self.gru.bidirectional else [""]
+            both = [self._read_one_way(read, mask, f"_l{layer}{way}") for way in ways]
+            read = torch.cat([outputs for outputs, _ in both], -1)
+            states += [last for _, last in both]
+        return read, torch.stack(states)
+
+    def _read_one_way(self, read: Tensor, mask: Tensor, name: str) -> tuple[Tensor, Tensor]:
+        """Run one layer in one direction; give its state at each token, zero at padding, and the
+        last one."""
+        weights = (f"{kind}{name}" for kind in ("weight_ih", "bias_ih", "weight_hh", "bias_hh"))
+        to_read, read_bias, to_recall, recall_bias = (getattr(self.gru, each) for each in weights)
+        read = F.linear(read, to_read, read_bias)  # (batch, source, 3 * hidden)
+        hidden = read.new_zeros(read.shape[0], self.gru.hidden_size)
+        outputs = [hidden] * read.shape[1]
+        places = range(read.shape[1])
+        for place in reversed(places) if name.endswith("_reverse") else places:
+            recalled = F.linear(hidden, to_recall, recall_bias)
+            after = gru_step(read[:, place], recalled, hidden)
+            hidden = torch.where(mask[:, place, None], after, hidden)  # padding changes nothing
+            outputs[place] = hidden
+        return torch.stack(outputs, 1).masked_fill(~mask[..., None], 0.0), hidden
+
 
 def _lengths(mask: Tensor) -> Tensor:
     """Count each row's real tokens, on the CPU, where packing wants them."""
     hole = (mask[:, 1:] & ~mask[:, :-1]).any()
     *lengths, hole = torch.cat([mask.sum(1), hole[None]]).tolist()  # one transfer from a GPU
-    if hole and not torch.compiler.is_compiling():
+    if hole:
         raise ValueError("source_mask must be True at the start of each row, but one has a hole")
     return torch.tensor(lengths)

@@ -56,8 +56,9 @@ class DecoderParts(nn.Module):
         require_tokens("target", target, "(batch, target)")
         if target.shape[1] == 0:
             raise ValueError("target must hold at least the begin mark, got no token")
-        if len(target) != len(hidden):
-            raise ValueError(f"target and state disagree in batch: {len(target)} and {len(hidden)}")
+        batch, known = target.shape[0], hidden.shape[0]
+        if batch != known:
+            raise ValueError(f"target and state disagree in batch: {batch} and {known}")
         require_known("target", target, self.embedding)
         return self.dropout(self.embedding(target))
 
