@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from attncourse import cli
 from attncourse.data.real import multi30k
+from attncourse.data.vocabulary import join_words
 from attncourse.recipes import RECIPES, Recipe, records, shipped
 from attncourse.recipes.scores import of_captions
 from attncourse.recipes.shipped import FOLDER
@@ -44,6 +46,27 @@ def test_its_weights_are_small_and_whole_on_the_way_out(run):
     for weights in run.model.parameters():
         assert weights.dtype == torch.float32
         assert weights.isfinite().all()
+
+
+def test_a_text_comes_and_goes_as_people_write_it(run, capsys):
+    """Kind: Python and the command line wrote two different sentences."""
+    text = "\ufeffA dog runs on the be\u00adach\u200b."
+    assert run.translator([text]) == ["Un chien court sur la plage."]
+    assert cli.main(["translate", text]) == 0
+    assert capsys.readouterr().out == "Un chien court sur la plage.\n"
+    words = run.translator.words(["a man in a café on the grass ."])
+    assert run.translator(["A man in a cafe\u0301 on the grass."], beam_size=1) == [
+        join_words(words[0], "fr")
+    ]
+
+
+def test_it_can_be_seen_what_it_read_and_where_it_looked(run):
+    seen = run.translator.explain("A hedgehog runs on the beach.")
+    assert seen.unfamiliar == ("hedgehog",)
+    assert [seen.text] == run.translator(["A hedgehog runs on the beach."])
+    looks = seen.maps["decoder.layers.3.cross_attention"]
+    assert looks.shape == (4, len(seen.target_tokens), len(seen.source_tokens))
+    torch.testing.assert_close(looks.sum(-1), torch.ones(looks.shape[:2]))
 
 
 def test_it_is_as_good_as_its_record_says(run, record, released):
@@ -103,7 +126,7 @@ class Hidden:
 owners = packages_distributions()
 owners.pop("attncourse", None)
 sys.meta_path.insert(0, Hidden)
-sys.argv = ["attncourse", "translate", "A dog runs on the beach."]
+sys.argv = {command!r}
 runpy.run_module("attncourse", run_name="__main__")
 """
 
@@ -113,10 +136,12 @@ def test_a_plain_installation_runs_the_first_command_of_the_readme(tmp_path):
     root = Path(__file__).parents[1]
     project = (root / "pyproject.toml").read_text(encoding="utf-8")
     found = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.M | re.S)
-    code = ALONE.format(wanted=re.findall(r'"(.+)"', found[1]))
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    command = shlex.split(re.search(r"`(attncourse translate [^`]*)`", readme)[1])
+    code = ALONE.format(wanted=re.findall(r'"(.+)"', found[1]), command=command)
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_WAIT_POLICY": "passive"}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.lower().startswith("un chien court")
+    assert done.stdout == "Un chien court sur la plage.\n"

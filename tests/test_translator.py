@@ -177,29 +177,24 @@ def test_unknown_hides_nothing_that_is_not_finite(translate, bad):
             broken(["the dog ."], beam_size=beam_size)
 
 
-def test_the_default_length_leaves_room(translate):
-    decoded = []
+@pytest.fixture
+def endless(translate) -> Translator:
+    """Writes "chien" again and again."""
 
-    class Endless(CopyingModel):
-        def step(self, tokens, state):
-            decoded.append(len(tokens))
-            logits = torch.zeros(len(tokens), 4 + len(FRENCH))
-            logits[:, 6] = 9.0
-            return logits, state
-
-    endless = Translator(Endless(), translate.source, translate.target)
-    (words,) = endless.words(["the dog ."])
-    assert words == ["chien"] * 16  # twice three, and ten
-
-
-def test_the_default_length_is_by_its_own_batch(translate):
     class Endless(CopyingModel):
         def step(self, tokens, state):
             logits = torch.zeros(len(tokens), 4 + len(FRENCH))
             logits[:, 6] = 9.0
             return logits, state
 
-    endless = Translator(Endless(), translate.source, translate.target)
+    return Translator(Endless(), translate.source, translate.target)
+
+
+def test_the_default_length_leaves_room(endless):
+    assert endless.words(["the dog ."]) == [["chien"] * 16]  # twice three, and ten
+
+
+def test_the_default_length_is_by_its_own_batch(endless):
     long, short = endless.words(["the dog eats a cat .", "dog"], batch=1)
     assert (len(long), len(short)) == (22, 12)
 
