@@ -5,17 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from small_training import (
-    QUIET,
-    small_batches,
-    small_model,
-)
+from small_training import QUIET, small_batches, small_model
 from support import refused
 
-from attncourse.training import (
-    History,
-    fit,
-)
+from attncourse.training import History, fit
 
 
 def test_the_record_goes_to_json_and_back():

@@ -9,23 +9,17 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from small_training import (
-    ONE_PAIR,
-    VOCABULARY,
-    Biases,
-    Recording,
-    corpus,
-    small_model,
-)
+from small_training import ONE_PAIR, VOCABULARY, Biases, Recording, corpus, small_model
 from support import refused
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from attncourse.data.batches import Batch
 from attncourse.data.vocabulary import BOS, EOS
-from attncourse.training import (
-    batch_loss,
-    sequence_loss,
-)
+from attncourse.training import batch_loss, sequence_loss
+from attncourse.training.objective import Objective
+
+CPU = torch.device("cpu")
 
 
 def test_the_loss_is_the_mean_over_real_tokens_by_hand():
@@ -243,3 +237,41 @@ def test_a_callers_own_mixed_precision_does_not_reach_a_float32_loss():
     with torch.autocast("cpu", torch.bfloat16):
         loss = batch_loss(model, batch)
     assert torch.equal(loss, plain)
+
+
+# Where values are unknown: tracing, transforms, and tensors that hold nothing
+
+
+def test_the_loss_goes_through_vmap_and_grad():
+    logits, labels, mask = torch.randn(3, 5, 7), torch.randint(7, (3, 5)), torch.rand(3, 5) < 0.7
+    mask[:, 0] = True
+
+    def loss(logits, labels, mask):
+        return sequence_loss(logits[None], labels[None], mask[None])
+
+    gradients = torch.func.vmap(torch.func.grad(loss))(logits, labels, mask)
+    for row in range(3):
+        (by_hand,) = torch.autograd.grad(
+            loss(single := logits[row].requires_grad_(), labels[row], mask[row]), single
+        )
+        torch.testing.assert_close(gradients[row], by_hand)
+
+
+def test_the_loss_takes_tensors_that_hold_nothing():
+    with FakeTensorMode():
+        logits, labels = torch.zeros(2, 3, 5), torch.zeros(2, 3, dtype=torch.int64)
+        assert sequence_loss(logits, labels, torch.ones(2, 3, dtype=torch.bool)).shape == ()
+
+
+def test_the_loss_of_a_batch_goes_through_functional_call():
+    model, batch = Parts(), Batch.of(corpus(7))
+    weights = dict(model.named_parameters())
+
+    def loss(weights):
+        names = {f"model.{name}": each for name, each in weights.items()}
+        return torch.func.functional_call(Objective(model, device=CPU), names, (batch,))
+
+    gradients = torch.func.grad(loss)(weights)
+    batch_loss(model, batch).backward()
+    for name, each in weights.items():
+        torch.testing.assert_close(gradients[name], each.grad)

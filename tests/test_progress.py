@@ -6,16 +6,9 @@ import io
 import sys
 
 import pytest
-from small_training import (
-    small_batches,
-    small_model,
-)
+from small_training import small_batches, small_model
 
-from attncourse.training import (
-    History,
-    Validation,
-    fit,
-)
+from attncourse.training import History, Validation, fit
 from attncourse.training.progress import Lines
 
 

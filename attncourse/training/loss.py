@@ -10,7 +10,12 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from attncourse import runtime
-from attncourse.checks import PRECISIONS, require_precision, require_smoothing
+from attncourse.checks import (
+    PRECISIONS,
+    require_precision,
+    require_smoothing,
+    values_unknown,
+)
 from attncourse.data.batches import Batch, require_batch
 from attncourse.masks import padding_mask
 from attncourse.training.projected import projected_loss
@@ -85,7 +90,7 @@ def sequence_loss(
 
 def _require_ids(labels: Tensor, mask: Tensor, vocabulary: int) -> None:
     """Refuse a real token that is none, such as -100, which PyTorch would skip in silence."""
-    if torch.compiler.is_compiling() or labels.device.type != "cpu":  # a GPU would have to wait
+    if labels.device.type != "cpu" or values_unknown(labels, mask):  # a GPU would have to wait
         return
     wrong = labels[mask & ((labels < 0) | (labels >= vocabulary))]
     if len(wrong):
@@ -162,4 +167,5 @@ def _has_parts(model: nn.Module) -> bool:
         and isinstance(output, nn.Linear)
         and output.bias is None
         and output.weight.dtype not in (torch.float16, torch.bfloat16)  # summed in float32
+        and not values_unknown(output.weight)  # torch.func wants to see every operation
     )
