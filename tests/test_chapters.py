@@ -24,7 +24,7 @@ from tools.execute import normalise
 from tools.project import ROOT, bootstrap_source, colab_url
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-PAGES = sorted((ROOT / "chapters").glob("*.md"))
+PAGES = sorted((ROOT / "chapters").glob("**/*.md"))
 
 MOST_BYTES = 400_000
 MOST_LINES = 15
@@ -247,7 +247,8 @@ def test_page_links_lead_somewhere(path):
 
 def test_every_notebook_is_a_page_of_the_book_and_the_other_way_round():
     listed = set(re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text("utf-8")))
-    assert listed == {f"chapters/{path.stem}" for path in [*CHAPTERS, *PAGES]}
+    pages = [path.relative_to(ROOT).with_suffix("") for path in [*CHAPTERS, *PAGES]]
+    assert listed == {page.as_posix() for page in pages}
 
 
 # A sound notebook, and one planted breach after another.
