@@ -150,6 +150,15 @@ def require_same_device(name: str, query: Tensor, other: Tensor, of: str = "quer
         raise ValueError(f"{of} and {name} disagree in device: {query.device} and {other.device}")
 
 
+def require_weights_kind(name: str, tensor: Tensor, layer: nn.Module, of: str) -> None:
+    """Refuse a tensor of another dtype or device than a linear layer's weights.
+
+    An adapter in the layer's place, as LoRA's, may have weights of any dtype: it is not asked.
+    """
+    if type(layer) is nn.Linear:
+        require_same_kind(name, layer.weight, tensor, of=of)
+
+
 def require_mask(mask: Tensor, shape: Sequence[int], padding: str | None = None) -> None:
     """Refuse a mask that is not boolean, or does not broadcast to `shape` (..., query, key).
 

@@ -13,7 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attncourse.checks import is_autocast, require_integer, require_pair, require_same_kind
+from attncourse.checks import (
+    is_autocast,
+    require_integer,
+    require_pair,
+    require_same_kind,
+    require_weights_kind,
+)
 
 
 def widen(tensor: Tensor) -> Tensor:
@@ -34,23 +40,6 @@ def scaled_dot_product(query: Tensor, key: Tensor, scale: float | None = None) -
     if scale is None:
         scale = 1 / math.sqrt(max(query.shape[-1], 1))
     return product(widen(query) * scale, key.mT)
-
-
-def _require_equal_width(query: Tensor, key: Tensor) -> None:
-    require_pair(query, key)
-    if query.shape[-1] != key.shape[-1]:
-        raise ValueError(
-            f"query and key disagree in width: {query.shape[-1]} and {key.shape[-1]}; "
-            "a bilinear or additive score admits two widths"
-        )
-
-
-def _require_fit(name: str, tensor: Tensor, width: int, weight: Tensor) -> None:
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-    if tensor.shape[-1] != width:
-        raise ValueError(f"{name} must have width {width}, got {tensor.shape[-1]}")
-    require_same_kind("the score's weight", tensor, weight, of=name)
 
 
 class DotProductScore(nn.Module):
@@ -133,8 +122,11 @@ class BilinearScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for (..., query, query_dim) and (..., key, key_dim)."""
         require_pair(query, key)
-        _require_fit("query", query, self.weight.shape[0], self.weight)
-        _require_fit("key", key, self.weight.shape[1], self.weight)
+        for name, tensor, width in zip(
+            ("query", "key"), (query, key), self.weight.shape, strict=True
+        ):
+            _require_width(name, tensor, width)
+            require_same_kind("the score's weight", tensor, self.weight, of=name)
         return product(product(query, self.weight), key.mT)
 
     def extra_repr(self) -> str:
@@ -170,6 +162,7 @@ class AdditiveScore(nn.Module):
         require_integer("query_dim", query_dim, least=1)
         require_integer("key_dim", key_dim, least=1)
         require_integer("hidden_dim", hidden_dim, least=1)
+        self.query_dim, self.key_dim, self.hidden_dim = query_dim, key_dim, hidden_dim
         self.query_projection = nn.Linear(query_dim, hidden_dim, bias=False)
         self.key_projection = nn.Linear(key_dim, hidden_dim, bias=False)
         self.output = nn.Linear(hidden_dim, 1, bias=False)
@@ -191,7 +184,8 @@ class AdditiveScore(nn.Module):
         A decoder that meets the same keys at every step projects them once, and takes
         `of_projected` for its score.
         """
-        _require_fit("key", key, self.key_projection.in_features, self.output.weight)
+        _require_width("key", key, self.key_dim)
+        require_weights_kind("key", key, self.key_projection, of="the score's weight")
         return self.key_projection(key)
 
     def of_projected(
@@ -201,7 +195,25 @@ class AdditiveScore(nn.Module):
     ) -> Float[Tensor, "*batch query key"]:
         """Give (..., query, key) for keys that `project` has seen already."""
         require_pair(query, projected)
-        _require_fit("query", query, self.query_projection.in_features, self.output.weight)
-        _require_fit("projected", projected, self.key_projection.out_features, self.output.weight)
+        _require_width("query", query, self.query_dim)
+        _require_width("projected", projected, self.hidden_dim)
+        require_weights_kind("query", query, self.query_projection, of="the score's weight")
+        require_weights_kind("projected", projected, self.output, of="the score's weight")
         query = self.query_projection(query).unsqueeze(-2)  # (..., query, 1, hidden)
         return self.output(torch.tanh(query + projected.unsqueeze(-3))).squeeze(-1)
+
+
+def _require_equal_width(query: Tensor, key: Tensor) -> None:
+    require_pair(query, key)
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            f"query and key disagree in width: {query.shape[-1]} and {key.shape[-1]}; "
+            "a bilinear or additive score admits two widths"
+        )
+
+
+def _require_width(name: str, tensor: Tensor, width: int) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+    if tensor.shape[-1] != width:
+        raise ValueError(f"{name} must have width {width}, got {tensor.shape[-1]}")

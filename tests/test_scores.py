@@ -154,6 +154,18 @@ def test_zero_width_scores_zero():
     assert ScaledDotProductScore()(torch.ones(2, 0), torch.ones(3, 0)).tolist() == [[0] * 3] * 2
 
 
+def test_an_adapter_may_stand_for_an_additive_scores_projection():
+    # kind of fault: a check asks for what only nn.Linear has
+    score = AdditiveScore(WIDTH, 3, 17)
+    query, key = torch.randn(BATCH, QUERIES, WIDTH), torch.randn(BATCH, KEYS, 3)
+    before = score(query, key)
+    for name in ("query_projection", "key_projection", "output"):
+        setattr(score, name, nn.Sequential(getattr(score, name)))
+    assert torch.equal(score(query, key), before)
+    with refused(ValueError, "key", "width 3", "11"):
+        score(query, query)
+
+
 @DTYPES
 @EVERY_SCORE
 def test_the_dtype_and_the_device_are_those_of_the_inputs(make, dtype, device):

@@ -17,7 +17,7 @@ from attncourse.checks import (
     require_integer,
     require_mask,
     require_same_device,
-    require_same_kind,
+    require_weights_kind,
 )
 
 
@@ -270,5 +270,4 @@ def _require_projectable(name: str, tensor: Any, width: int, projection: nn.Modu
         raise ValueError(
             f"{name} must be (batch, length, {width}), got shape {tuple(tensor.shape)}"
         )
-    if type(projection) is nn.Linear:  # what stands in its place may have weights of another dtype
-        require_same_kind(name, projection.weight, tensor, of="the layer's weights")
+    require_weights_kind(name, tensor, projection, of="the layer's weights")
