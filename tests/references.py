@@ -183,20 +183,28 @@ def copy_marian(ours: Transformer, theirs: nn.Module) -> None:
 # PyTorch's layers. Its masks are True at what is ignored.
 
 
+def same_heads(
+    embed_dim: int, num_heads: int, key_dim: int | None, value_dim: int | None, bias: bool
+) -> tuple[MultiHeadAttention, nn.MultiheadAttention]:
+    """Make our layer and PyTorch's with the same weights, in float64."""
+    theirs = redrawn(
+        nn.MultiheadAttention(
+            embed_dim, num_heads, bias=bias, kdim=key_dim, vdim=value_dim, batch_first=True
+        )
+    )
+    ours = MultiHeadAttention(
+        embed_dim, num_heads=num_heads, bias=bias, key_dim=key_dim, value_dim=value_dim
+    )
+    copy_multi_head(ours.double(), theirs)
+    return ours.eval(), theirs
+
+
 def torch_heads(
     dtype: torch.dtype, key_dim: int | None = None, value_dim: int | None = None, bias: bool = True
 ) -> Pair:
     """`nn.MultiheadAttention`: on itself without widths, else on a memory of those widths."""
-    theirs = redrawn(
-        nn.MultiheadAttention(
-            EMBED, HEADS, bias=bias, kdim=key_dim, vdim=value_dim, batch_first=True
-        )
-    )
-    ours = MultiHeadAttention(
-        EMBED, num_heads=HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim
-    )
-    copy_multi_head(ours.double(), theirs)
-    theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
+    ours, theirs = same_heads(EMBED, HEADS, key_dim, value_dim, bias)
+    theirs, ours = theirs.to(dtype), ours.to(dtype)
     key = query = numbers(BATCH, SOURCE, EMBED, dtype=dtype)
     value = key
     if key_dim is not None:

@@ -60,50 +60,33 @@ def layer_of(name: str) -> MultiHeadAttention:
 
 
 @EVERY_MODEL
-def test_no_logit_knows_a_later_token_in_training_or_evaluation(name, device):
-    contract.check_no_logit_knows_a_later_token(built(name).to(device))
-
-
-@EVERY_MODEL
-def test_no_gradient_reaches_a_later_token(name, device):
-    contract.check_no_gradient_reaches_a_later_token(built(name).to(device))
-
-
-@EXACT
-@EVERY_MODEL
-def test_step_by_step_is_the_parallel_pass(name, dtype, device):
-    contract.check_step_by_step_is_the_parallel_pass(built(name).to(device, dtype))
-
-
-@EVERY_MODEL
-def test_selected_rows_go_on_as_if_alone(name, device):
-    contract.check_selected_rows_go_on_as_if_alone(built(name).to(device))
-
-
-@EVERY_MODEL
-def test_a_state_stays_as_it_was(name, device):
-    contract.check_a_state_stays_as_it_was(built(name).to(device))
+@pytest.mark.parametrize(
+    "what",
+    [
+        "no_logit_knows_a_later_token",
+        "no_gradient_reaches_a_later_token",
+        "selected_rows_go_on_as_if_alone",
+        "a_state_stays_as_it_was",
+        "padding_may_hold_anything",
+        "the_loss_counts_real_tokens",
+    ],
+)
+def test_every_model_keeps(what, name, device):
+    getattr(contract, f"check_{what}")(built(name).to(device))
 
 
 @EXACT
 @EVERY_MODEL
-def test_each_sentence_is_as_if_alone(name, dtype, device):
-    contract.check_each_sentence_is_as_if_alone(built(name).to(device, dtype))
-
-
-@EVERY_MODEL
-def test_padding_may_hold_anything(name, device):
-    contract.check_padding_may_hold_anything(built(name).to(device))
+@pytest.mark.parametrize(
+    "what", ["step_by_step_is_the_parallel_pass", "each_sentence_is_as_if_alone"]
+)
+def test_every_model_keeps_in_every_precision(what, name, dtype, device):
+    getattr(contract, f"check_{what}")(built(name).to(device, dtype))
 
 
 @EVERY_TRANSLATOR
 def test_a_sentence_without_words_is_harmless(name, device):
     contract.check_a_sentence_without_words_is_harmless(built(name).to(device))
-
-
-@EVERY_MODEL
-def test_the_loss_counts_real_tokens(name, device):
-    contract.check_the_loss_counts_real_tokens(built(name).to(device))
 
 
 @EVERY_TRANSLATOR

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from contract import heads_one_by_one
-from references import copy_multi_head, redrawn
+from references import redrawn, same_heads
 from support import COMPILES, DTYPES, TOLERANCE, refused, some_mask
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -273,16 +273,7 @@ def test_without_masks_the_causal_flag_travels(monkeypatch):
 
 
 def torch_pair(bias: bool = True, key_dim: int | None = None, value_dim: int | None = None):
-    theirs = redrawn(
-        nn.MultiheadAttention(
-            EMBED, HEADS, bias=bias, kdim=key_dim, vdim=value_dim, batch_first=True
-        )
-    )
-    ours = MultiHeadAttention(
-        EMBED, num_heads=HEADS, bias=bias, key_dim=key_dim, value_dim=value_dim
-    )
-    copy_multi_head(ours.double(), theirs)
-    return ours.eval(), theirs
+    return same_heads(EMBED, HEADS, key_dim, value_dim, bias)
 
 
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
