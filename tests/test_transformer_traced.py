@@ -1,27 +1,24 @@
-"""attncourse.transformer where numbers cannot be asked for: exported, mapped, on meta tensors.
-
-What `torch.compile` makes of it is in `test_transformer.py`.
-"""
+"""attncourse.transformer traced: compiled, exported, mapped, on fake and meta tensors."""
 
 from __future__ import annotations
 
 import copy
+import shutil
 
 import pytest
 import torch
 import torch.nn.functional as F
 from references import redrawn
+from small_transformer import CLOSE, SIZES, SOURCE_VOCAB, config_of, model_of, sentences
 from support import COMPILES
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, grad, vmap
 
-from attncourse import padding_mask
+from attncourse import padding_mask, record_attention
 from attncourse.transformer import EncoderLayer, Transformer, TransformerConfig
 
-SIZES = {"embed_dim": 12, "num_heads": 3, "ffn_dim": 17}
-VOCABULARY, MAX_LEN = 31, 23
-CLOSE = {"rtol": 0, "atol": 1e-12}  # between two correct computations in float64
+LONGEST = 23
 
 KINDS = pytest.mark.parametrize(
     "options",
@@ -30,14 +27,13 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def config_of(**options) -> TransformerConfig:
-    more = {"num_layers": 1, "dropout": 0.0, "max_len": MAX_LEN}
-    return TransformerConfig(VOCABULARY, **SIZES | more | options)
+def config(**options) -> TransformerConfig:
+    return config_of(num_layers=1, num_decoder_layers=1, max_len=LONGEST, **options)
 
 
-def sentences(batch: int, source: int, target: int) -> tuple[torch.Tensor, ...]:
+def drawn(batch: int, source: int, target: int) -> tuple[torch.Tensor, ...]:
     """Draw source ids, target ids and the masks of both."""
-    ids = [torch.randint(VOCABULARY, (batch, length)) for length in (source, target)]
+    ids = [torch.randint(SOURCE_VOCAB, (batch, length)) for length in (source, target)]
     lengths = torch.arange(batch)
     return *ids, padding_mask(source - lengths, source), padding_mask(target - lengths, target)
 
@@ -50,16 +46,16 @@ def sentences(batch: int, source: int, target: int) -> tuple[torch.Tensor, ...]:
 )
 def test_it_is_exported_with_any_batch_and_any_length(options, strict):
     """Kind: value checks in the way of tracing."""
-    model = redrawn(Transformer(config_of(**options)))
+    model = redrawn(Transformer(config(**options)))
     batch, source, target = (
-        torch.export.Dim(name, min=2, max=MAX_LEN) for name in ("batch", "source", "target")
+        torch.export.Dim(name, min=2, max=LONGEST) for name in ("batch", "source", "target")
     )
     shapes = [{0: batch, 1: length} for length in (source, target, source, target)]
     exported = torch.export.export(
-        model, sentences(2, 7, 5), dynamic_shapes=tuple(shapes), strict=strict
+        model, drawn(2, 7, 5), dynamic_shapes=tuple(shapes), strict=strict
     ).module()
     for sizes in ((2, 7, 5), (3, 11, 13), (5, 17, 7)):
-        given = sentences(*sizes)
+        given = drawn(*sizes)
         torch.testing.assert_close(exported(*given), model(*given), **CLOSE)
 
 
@@ -67,8 +63,8 @@ def test_it_is_exported_with_any_batch_and_any_length(options, strict):
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # PyTorch's own
 def test_each_sentence_has_its_own_gradients_by_vmap(options):
     """Kind: value checks in the way of tracing."""
-    model = redrawn(Transformer(config_of(**options)))
-    weights, given = dict(model.named_parameters()), sentences(3, 7, 5)
+    model = redrawn(Transformer(config(**options)))
+    weights, given = dict(model.named_parameters()), drawn(3, 7, 5)
 
     def loss(weights, source, target, source_mask, target_mask):
         masks = source_mask[None], target_mask[None]
@@ -85,17 +81,17 @@ def test_each_sentence_has_its_own_gradients_by_vmap(options):
 @KINDS
 def test_shapes_are_known_without_numbers(options):
     """Kind: value checks in the way of tracing."""
-    given = sentences(2, 7, 5)
+    given = drawn(2, 7, 5)
     with torch.device("meta"):
-        model = Transformer(config_of(**options))
+        model = Transformer(config(**options))
     logits = model(*(each.to("meta") for each in given))
-    assert (logits.device.type, logits.shape) == ("meta", (2, 5, VOCABULARY))
+    assert (logits.device.type, logits.shape) == ("meta", (2, 5, SOURCE_VOCAB))
     with FakeTensorMode() as mode:
-        model = Transformer(config_of(**options))
+        model = Transformer(config(**options))
         source, target, source_mask, _ = (mode.from_tensor(each) for each in given)
         _, state = model.step(target[:, 0], model.start(source, source_mask))
         logits, _ = model.step(target[:, 1], state)
-    assert logits.shape == (2, VOCABULARY)
+    assert logits.shape == (2, SOURCE_VOCAB)
 
 
 class Adapted(nn.Module):
@@ -120,7 +116,7 @@ def adapt(model: nn.Module) -> None:
 
 def test_an_adapter_may_stand_in_place_of_every_linear_layer():
     """Kind: attributes asked of what is only called."""
-    model, given = redrawn(Transformer(config_of())), sentences(3, 7, 5)
+    model, given = redrawn(Transformer(config())), drawn(3, 7, 5)
     adapted = copy.deepcopy(model)
     adapt(adapted)
     assert not torch.allclose(adapted(*given), model(*given))
@@ -148,3 +144,54 @@ def test_a_low_precision_network_may_stand_in_an_encoder_layer():
     wanted = layer(x)
     layer.feed_forward.expand = Halved(layer.feed_forward.expand)
     torch.testing.assert_close(layer(x), wanted, rtol=0, atol=0.05)
+
+
+# Compiled
+
+
+@COMPILES
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"positions": "rotary", "norm_first": True, "num_kv_heads": 1}],
+    ids=["sinusoidal", "rotary, norm first, one key head"],
+)
+def test_the_forward_pass_compiles_in_one_graph_in_training(options):
+    sizes = {"num_layers": 1, "num_decoder_layers": 1}
+    model, (source, mask, target) = model_of(**sizes, **options).train(), sentences()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    logits = compiled(source, target, mask)
+    torch.testing.assert_close(logits, model(source, target, mask), **CLOSE)
+    logits.square().sum().backward()
+    gradients = [weight.grad.clone() for weight in model.parameters()]
+    model.zero_grad()
+    model(source, target, mask).square().sum().backward()
+    for gradient, weight in zip(gradients, model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, weight.grad, rtol=1e-10, atol=1e-9)
+
+
+@COMPILES
+def test_with_dropout_and_a_target_mask_it_compiles_in_one_graph():
+    model = model_of(num_layers=1, num_decoder_layers=1, dropout=0.5).train()
+    source, mask, target = sentences()
+    target_mask = padding_mask(torch.tensor([5, 3]))
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    logits = compiled(source, target, mask, target_mask)
+    assert logits.isfinite().all()
+    assert not torch.equal(logits, compiled(source, target, mask, target_mask))
+    with record_attention(compiled) as maps:
+        compiled(source, target, mask, target_mask)
+    assert "decoder.layers.0.cross_attention" in maps
+
+
+@COMPILES
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+@pytest.mark.skipif(
+    not shutil.which("c++"), reason="inductor needs a C++ compiler: install g++ or clang"
+)
+def test_the_model_compiles_with_inductor():
+    model = model_of(num_layers=1, num_decoder_layers=1).float()
+    source, mask, target = sentences()
+    compiled = torch.compile(model, fullgraph=True)
+    with torch.no_grad():
+        logits, wanted = compiled(source, target, mask), model(source, target, mask)
+    torch.testing.assert_close(logits, wanted, rtol=0, atol=1e-5)
