@@ -105,7 +105,7 @@ class LearnedPositions(nn.Module):
         torch.Size([2, 5, 4])
     """
 
-    def __init__(self, max_len: int, embed_dim: int):
+    def __init__(self, *, max_len: int, embed_dim: int):
         super().__init__()
         require_integer("max_len", max_len, least=1)
         require_integer("embed_dim", embed_dim, least=1)

@@ -77,9 +77,9 @@ def recurrent(decoder: type, layers: int, **options) -> EncoderDecoder:
 
 
 def transformer(**options) -> Transformer:
-    sizes = {"embed_dim": EMBED, "num_heads": HEADS, "ffn_dim": FFN, "num_layers": 2}
-    more = {"num_decoder_layers": 3, "dropout": 0.0, "max_len": 23}
-    return Transformer(TransformerConfig(SOURCE_VOCAB, TARGET_VOCAB, **sizes | more | options))
+    more = {"num_layers": 2, "num_decoder_layers": 3, "dropout": 0.0, "max_len": 23}
+    vocabularies = {"vocab_size": SOURCE_VOCAB, "target_vocab_size": TARGET_VOCAB}
+    return Transformer(TransformerConfig(**vocabularies | SIZES | more | options))
 
 
 TRANSLATORS = {

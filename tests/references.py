@@ -371,7 +371,7 @@ class Bert(nn.Module):
     def __init__(self):
         super().__init__()
         self.words = nn.Embedding(VOCAB, EMBED)
-        self.positions = LearnedPositions(MAX_LEN, EMBED)
+        self.positions = LearnedPositions(max_len=MAX_LEN, embed_dim=EMBED)
         self.segments = nn.Embedding(2, EMBED)
         self.norm = nn.LayerNorm(EMBED, eps=1e-12)
         self.encoder = Encoder(num_layers=2, **SIZES, activation="gelu", norm_eps=1e-12)

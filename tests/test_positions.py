@@ -21,7 +21,7 @@ CLOSE = {"rtol": 0, "atol": 1e-12}  # between two correct computations in float6
 
 KINDS = {
     "sinusoidal": lambda: SinusoidalPositions(WIDTH),
-    "learned": lambda: LearnedPositions(31, WIDTH).double(),
+    "learned": lambda: LearnedPositions(max_len=31, embed_dim=WIDTH).double(),
     "rotary": lambda: RotaryPositions(WIDTH),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +63,7 @@ def test_positions_are_added_to_every_sentence_alike():
 
 
 def test_learned_positions_are_rows_of_a_table():
-    positions = LearnedPositions(3, 2)
+    positions = LearnedPositions(max_len=3, embed_dim=2)
     with torch.no_grad():
         positions.weight.copy_(torch.tensor([[10.0, 20.0], [30.0, 40.0], [50.0, 60.0]]))
     x = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
@@ -327,7 +327,7 @@ def test_gradients_are_those_of_finite_differences(kind):
 
 
 def test_only_the_rows_that_were_read_learn():
-    positions = LearnedPositions(11, WIDTH).double()
+    positions = LearnedPositions(max_len=11, embed_dim=WIDTH).double()
     positions(tokens(3), 4).sum().backward()
     rows = positions.weight.grad.any(-1)
     assert rows.tolist() == [False] * 4 + [True] * 3 + [False] * 4
@@ -338,8 +338,10 @@ def test_only_learned_positions_have_weights():
     assert not list(SinusoidalPositions(WIDTH).parameters())
     assert not list(RotaryPositions(WIDTH).parameters())
     assert not SinusoidalPositions(WIDTH).state_dict()
-    assert [weight.shape for weight in LearnedPositions(11, 3).parameters()] == [(11, 3)]
-    assert 0.015 < LearnedPositions(101, 50).weight.std().item() < 0.025
+    assert [weight.shape for weight in LearnedPositions(max_len=11, embed_dim=3).parameters()] == [
+        (11, 3)
+    ]
+    assert 0.015 < LearnedPositions(max_len=101, embed_dim=50).weight.std().item() < 0.025
 
 
 @EVERY_KIND
@@ -381,16 +383,18 @@ def test_widths_and_bases_that_make_no_sense_are_refused(own_errors, make):
 
 
 def test_tables_that_make_no_sense_are_refused(own_errors):
+    with refused(TypeError, "positional argument"):  # which could be swapped
+        LearnedPositions(3, 5)
     with refused(ValueError, "max_len", "positive", "0"):
-        LearnedPositions(0, 3)
+        LearnedPositions(max_len=0, embed_dim=3)
     with refused(TypeError, "max_len", "integer", "float"):
-        LearnedPositions(3.0, 3)
+        LearnedPositions(max_len=3.0, embed_dim=3)
     with refused(ValueError, "embed_dim", "positive", "-1"):
-        LearnedPositions(3, -1)
+        LearnedPositions(max_len=3, embed_dim=-1)
 
 
 def test_past_the_end_of_a_learned_table_is_refused(own_errors):
-    positions, x = LearnedPositions(LENGTH, WIDTH).double(), tokens()
+    positions, x = LearnedPositions(max_len=LENGTH, embed_dim=WIDTH).double(), tokens()
     assert positions(x).shape == x.shape
     assert positions(x[:, :1], LENGTH - 1).shape == (BATCH, 1, WIDTH)
     with refused(ValueError, "positions 1 to 7", "table has 7, 0 to 6"):
@@ -438,4 +442,4 @@ def test_tokens_that_do_not_fit_are_refused(own_errors, kind):
 
 def test_learned_positions_have_a_dtype_of_their_own(own_errors):
     with refused(TypeError, "embedded", "dtype", "float32 and torch.float64"):
-        LearnedPositions(LENGTH, WIDTH)(tokens())
+        LearnedPositions(max_len=LENGTH, embed_dim=WIDTH)(tokens())

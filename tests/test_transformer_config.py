@@ -86,6 +86,12 @@ def test_the_presets_are_those_of_the_papers():
     assert base.tie_embeddings
 
 
+def test_all_sizes_but_the_first_are_named():
+    """Two that could be swapped, as 4 layers of width 64 for 64 of width 4."""
+    with refused(TypeError, "positional argument"):
+        TransformerConfig(97, 101)
+
+
 def test_a_preset_takes_changes():
     config = TransformerConfig.preset("tiny", 97, dropout=0.0, positions="rotary")
     assert (config.vocab_size, config.embed_dim, config.dropout) == (97, 128, 0.0)

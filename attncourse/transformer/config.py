@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any
 
 
@@ -41,6 +41,7 @@ class TransformerConfig:
     """
 
     vocab_size: int
+    _: KW_ONLY
     target_vocab_size: int | None = None
     embed_dim: int = 512
     num_heads: int = 8

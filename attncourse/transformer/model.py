@@ -272,5 +272,5 @@ def _added_positions(config: TransformerConfig) -> nn.Module | None:
     if config.positions == "sinusoidal":
         return SinusoidalPositions(config.embed_dim)
     if config.positions == "learned":
-        return LearnedPositions(config.max_len, config.embed_dim)
+        return LearnedPositions(max_len=config.max_len, embed_dim=config.embed_dim)
     return None
