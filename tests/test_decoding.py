@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from attncourse import padding_mask
 from attncourse.decoding import greedy, select
 from attncourse.recurrent import AttentionDecoder, GRUDecoder
+from attncourse.transformer import Transformer, TransformerConfig
 
 # Rows of a state
 
@@ -276,3 +277,17 @@ def test_logits_that_are_not_finite_are_told(search, since, bad, where, words):
 
     with refused(ValueError, "model", "Wrong", words):
         search(Wrong(logits), kinds(3), **MARKS, max_length=5)
+
+
+@SEARCHES
+def test_no_model_with_a_weight_of_nan_writes_a_sentence(search):
+    # Kind: what is not finite must show, also where a layer in between could hide it.
+    sizes = {"embed_dim": 12, "num_heads": 3, "ffn_dim": 7, "num_layers": 1}
+    transformer = Transformer(TransformerConfig(19, 13, **sizes, max_len=11))
+    for model in (translator(GRUDecoder), translator(AttentionDecoder), transformer):
+        for weight in model.parameters():
+            whole = weight.detach().clone()
+            weight.data.fill_(math.nan)
+            with refused(ValueError, "model", "nan", type(model).__name__):
+                search(model, torch.randint(19, (2, 5)), **MARKS, max_length=3)
+            weight.data.copy_(whole)

@@ -87,6 +87,7 @@ def beam_search(
             beams, scores, parent = _continued(beams, scores, log_probabilities, beam_size)
             total = total.to(scores.dtype)
 
+            # The likeliest of those that end here is the best if it scores above the best so far.
             finished = (beams[:, :, -1] == search.eos) | (length == search.max_length)
             likeliest, which = scores.masked_fill(~finished, -torch.inf).max(1)
             best = total[unfinished], lengths[unfinished]
