@@ -14,6 +14,7 @@ from attncourse.exercises.judging import (
     Exercise,
     Input,
     Misconception,
+    not_averaging,
 )
 
 
@@ -101,6 +102,7 @@ EXERCISE = Exercise(
         Misconception(
             "your weights do not sum to one: after exp, divide by the sum",
             (lambda query, key, value: (key @ query).exp() @ value,),
+            shows=not_averaging(2),
         ),
         Misconception(
             "your scores are not turned into weights: take their softmax",

@@ -12,6 +12,7 @@ from attncourse.exercises.judging import (
     Exercise,
     Input,
     Misconception,
+    not_averaging,
 )
 
 
@@ -155,6 +156,7 @@ EXERCISE = Exercise(
                 _regression(_gaussian, torch.exp),
                 _regression(_gaussian, lambda s: s.exp() / s.shape[-1]),
             ),
+            shows=not_averaging(2),
         ),
         Misconception(
             "you add a small number to the sum of the kernels, or keep the sum above it. Far from "

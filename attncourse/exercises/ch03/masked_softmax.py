@@ -162,6 +162,11 @@ EXERCISE = Exercise(
             (lambda scores, mask: (scores * mask).softmax(-1),),
         ),
         Misconception(
+            "the mask is added to the scores, where True counts as 1. A mask that is boolean takes "
+            "away: scores.masked_fill(~mask, -torch.inf)",
+            (lambda scores, mask: (scores + mask).softmax(-1),),
+        ),
+        Misconception(
             "the mask has no effect",
             (lambda scores, mask: scores.softmax(-1),),
         ),

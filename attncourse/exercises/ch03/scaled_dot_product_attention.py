@@ -73,6 +73,10 @@ def _after(scores, mask):
     return scores.softmax(-1) if mask is None else scores.softmax(-1) * mask
 
 
+def _added(scores, mask):
+    return (scores if mask is None else scores + mask).softmax(-1)
+
+
 EXERCISE = Exercise(
     name="scaled_dot_product_attention",
     chapter="03",
@@ -168,6 +172,11 @@ EXERCISE = Exercise(
         Misconception(
             "the mask has no effect",
             _attention(_scaled, (lambda scores, mask: scores.softmax(-1),)),
+        ),
+        Misconception(
+            "the mask is added to the scores, where True counts as 1. A mask that is boolean takes "
+            "away: scores.masked_fill(~mask, -torch.inf)",
+            _attention(_scaled, (_added,)),
         ),
         Misconception(
             'your mask is the other way round: True means "may attend"',

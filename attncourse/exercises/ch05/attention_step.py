@@ -135,6 +135,11 @@ EXERCISE = Several(
             ),
         ),
         Misconception(
+            "the mask is added to the scores, where True counts as 1. A mask that is boolean takes "
+            "away: scores.masked_fill(~mask, -torch.inf)",
+            (_step(weigh=lambda scores, mask: (scores + mask).softmax(-1)),),
+        ),
+        Misconception(
             'your mask is the other way round: True means "may attend"',
             (
                 _step(weigh=lambda scores, mask: _weigh(scores, ~mask)),

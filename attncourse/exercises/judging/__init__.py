@@ -18,7 +18,7 @@ from attncourse.exercises.judging.exercise import (
     numbers,
     size,
 )
-from attncourse.exercises.judging.faults import alike, blind_to, reads
+from attncourse.exercises.judging.faults import alike, blind_to, not_averaging, reads
 from attncourse.exercises.judging.several import Several
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "alike",
     "allowed",
     "blind_to",
+    "not_averaging",
     "numbers",
     "reads",
     "size",

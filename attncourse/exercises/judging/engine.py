@@ -94,6 +94,7 @@ class Judge:
                     f"with {run.case.label} your function raises\n  {got.complaint}",
                     where,
                     f"Its arguments were {show.shapes(self.exercise, run.arguments)}.",
+                    show.axes(self.exercise.lengths(run.case), got.complaint),
                     run.case.hint,
                 )
             if not isinstance(got.value, Tensor):
@@ -258,4 +259,8 @@ def _not_a_tensor(value: object) -> str:
     message = f"your function returns a {kind}, not a tensor."
     if isinstance(value, (tuple, list)) and any(isinstance(v, Tensor) for v in value):
         message += f" It holds {len(value)} values; return the one that is asked for."
+    elif kind.startswith("numpy."):
+        message += " Compute with torch from the start: numpy cuts the gradient off."
+    elif isinstance(value, (bool, int, float, list)):
+        message += " torch.tensor(...) makes one."
     return message

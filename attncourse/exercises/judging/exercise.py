@@ -146,8 +146,7 @@ class Exercise:
     def arguments(self, case: Case, seed: int, sizes: Mapping[str, int] | None = None) -> tuple:
         """Draw the arguments of a case, of other sizes if they are given."""
         generator = torch.Generator().manual_seed(seed)
-        lengths = {**self.sizes, **case.sizes, **(sizes or {})}
-        lengths |= {axis: length(lengths) for axis, length in self.tied.items()}
+        lengths = self.lengths(case, sizes)
         drawn = []
         for argument in self.inputs:
             if argument.name in case.given:
@@ -160,6 +159,11 @@ class Exercise:
             if value is not None:
                 drawn.append(_finish(value, case, argument.name))
         return tuple(drawn)
+
+    def lengths(self, case: Case, sizes: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Give the length of each axis in a case."""
+        lengths = {**self.sizes, **case.sizes, **(sizes or {})}
+        return lengths | {axis: length(lengths) for axis, length in self.tied.items()}
 
     def smaller(self, case: Case) -> Iterator[dict[str, int]]:
         """Give the sizes at which to look for a counterexample, the smallest first."""

@@ -42,6 +42,23 @@ def reads(
     return shows
 
 
+def not_averaging(index: int) -> Shows:
+    """Whether the answer is a weighted sum of argument `index` whose weights do not sum to one."""
+
+    def shows(run: Run, arguments: tuple) -> bool | None:
+        answers = []
+        for fill in (torch.zeros_like, torch.ones_like):
+            other = list(arguments)
+            other[index] = fill(arguments[index])
+            answers.append(run(tuple(other)))
+        zeros, ones = answers
+        if zeros is None or ones is None or zeros.any() or not ones.isfinite().all():
+            return None
+        return not _equal(ones, torch.ones_like(ones))
+
+    return shows
+
+
 def alike(dim: int) -> Shows:
     """Whether the answer is the same all along an axis."""
 

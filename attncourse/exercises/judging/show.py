@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -68,6 +70,19 @@ def shapes(exercise: Exercise, arguments: tuple) -> str:
         shown = tuple(value.shape) if isinstance(value, Tensor) else value
         parts.append(f"{argument.name} {shown}")
     return ", ".join(parts)
+
+
+def axes(lengths: Mapping[str, int], complaint: str) -> str:
+    """Name the axes whose lengths an error speaks of, or none: 'Here 3 is batch, 5 is source.'"""
+    if not re.search("size|shape", complaint):
+        return ""
+    spoken = re.sub(r"(dimension|index|mat) ?\d+", "", complaint)
+    told = []
+    for number in dict.fromkeys(map(int, re.findall(r"\d+", spoken))):
+        names = [name for name, length in lengths.items() if length == number]
+        if len(names) == 1 and number > 1:
+            told.append(f"{number} is {names[0]}")
+    return f"Here {', '.join(told)}." if told else ""
 
 
 def table(rows: list[tuple[str, str]]) -> str:

@@ -60,9 +60,14 @@ def lookup_of_values(query, key, value):
     return F.softmax(value @ query, dim=-1) @ value
 
 
+def lookup_of_a_sigmoid(query, key, value):
+    return torch.sigmoid(key @ query) @ value
+
+
 test_a_wrong_answer_gets_its_right_name = wrong_answers(
     "soft_lookup",
     [
+        (lookup_of_a_sigmoid, "your weights do not sum to one"),
         (lookup_one_column, "every weight is 1"),
         (lookup_best, "a hard lookup"),
         (lookup_scaled, "divided by the root of the width"),

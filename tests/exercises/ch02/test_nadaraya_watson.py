@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from answers import normal, solve, unknown_answers, wrong_answers
@@ -53,9 +55,16 @@ def regression_manhattan_of_sums(query, key, value, bandwidth):
     return F.softmax(-((difference / bandwidth) ** 2) / 2, dim=-1) @ value
 
 
+def regression_density(query, key, value, bandwidth):
+    distance = (query.unsqueeze(-2) - key.unsqueeze(-3)).norm(dim=-1) / bandwidth
+    density = torch.exp(-0.5 * distance**2) / (bandwidth * math.sqrt(2 * math.pi))
+    return density @ value / key.shape[-2]
+
+
 test_a_wrong_answer_gets_its_right_name = wrong_answers(
     "nadaraya_watson",
     [
+        (regression_density, "your weights do not sum to one"),
         (regression_wide, "you multiply by the bandwidth"),
         (regression_half, "the half is missing"),
         (regression_sum, "your weights do not sum to one"),

@@ -63,9 +63,14 @@ def softmax_overflows(scores, mask):
     return torch.where(bottom > 0, top / bottom, torch.zeros_like(top))
 
 
+def softmax_plus(scores, mask):
+    return F.softmax(scores + mask, dim=-1)
+
+
 test_a_wrong_answer_gets_its_right_name = wrong_answers(
     "masked_softmax",
     [
+        (softmax_plus, "the mask is added to the scores"),
         (softmax_minus_1e9, "an empty row is then uniform"),
         (softmax_minus_1e9_that_half_cannot_hold, "an empty row is then uniform"),
         (softmax_nan, "a row with nothing to attend to is NaN"),

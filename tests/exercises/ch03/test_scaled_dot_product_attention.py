@@ -89,9 +89,17 @@ def attention_large_t(query, key, value, mask=None):
     return attncourse.masked_softmax(scores, mask) @ value
 
 
+def attention_plus(query, key, value, mask=None):
+    scores = query @ key.mT / query.size(-1) ** 0.5
+    if mask is not None:
+        scores = scores + mask
+    return F.softmax(scores, dim=-1) @ value
+
+
 test_a_wrong_answer_gets_its_right_name = wrong_answers(
     "scaled_dot_product_attention",
     [
+        (attention_plus, "the mask is added to the scores"),
         (attention_no_root, "not divided by the root of the width"),
         (attention_root_of_keys, "root of the number of keys"),
         (attention_over_d, "divided by the width itself"),

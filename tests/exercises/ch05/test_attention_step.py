@@ -78,10 +78,14 @@ def attention_turned_round(*arguments):
     return tuple(reversed(attention_with_einsum(*arguments)))
 
 
+attention_plus = _attention(lambda scores, mask: (scores + mask).softmax(-1))
+
+
 test_a_right_answer_in_other_words_passes = right_answers("attention_step", [attention_with_einsum])
 test_a_wrong_answer_gets_its_right_name = wrong_answers(
     "attention_step",
     [
+        (attention_plus, "the mask is added to the scores"),
         (attention_without_mask, "padding is read"),
         (attention_masked_late, "the mask comes after the softmax"),
         (attention_inverted, "your mask is the other way round"),

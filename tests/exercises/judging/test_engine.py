@@ -164,6 +164,35 @@ def test_a_fill_that_large_scores_pass_is_wrong(name, fill):
     assert "scores in the thousands" in verdict.message
 
 
+def test_the_lengths_in_an_error_get_the_names_of_their_axes():
+    def misplaced(state, memory, mask, query_weight, key_weight, output_weight):
+        return (state @ query_weight.mT + memory @ key_weight.mT) @ output_weight  # (3, 5)
+
+    message = check("attention_step", misplaced).message
+    assert "RuntimeError" in message
+    assert "\nHere 3 is batch, 5 is source.\n" in message
+
+
+def test_an_error_that_speaks_of_no_length_gets_no_names():
+    message = check("soft_lookup", lambda query, key, value: query[7]).message
+    assert "IndexError" in message
+    assert "Here" not in check("soft_lookup", lambda query, key, value: missing).message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda n: ~torch.eye(n, dtype=torch.bool).numpy(), "numpy cuts the gradient off"),
+        (lambda n: [[i != j for j in range(n)] for i in range(n)], "torch.tensor(...) makes one"),
+        (lambda n: (torch.ones(n), torch.ones(n)), "It holds 2 values"),
+    ],
+)
+def test_what_is_no_tensor_is_told_how_to_become_one(wrong, says):
+    verdict = check("leave_one_out", wrong)
+    assert verdict.kind == "contract"
+    assert says in " ".join(verdict.message.split())
+
+
 # -- the contract ----------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from attncourse.exercises.judging.faults import alike, blind_to, reads
+from attncourse.exercises.judging.faults import alike, blind_to, not_averaging, reads
 
 
 def test_faults_are_told_by_what_a_change_does():
@@ -22,3 +22,11 @@ def test_faults_are_told_by_what_a_change_does():
     assert leaks(lambda given: given[0] * 2, (rows,)) is False
     assert leaks(lambda given: given[0], (rows[:1],)) is None
     assert leaks(lambda given: None, (rows,)) is None
+
+
+def test_weights_that_do_not_sum_to_one_are_told_from_other_faults():
+    value, weights = torch.tensor([1.0, 2.0]), torch.tensor([0.25, 0.75])
+    assert not_averaging(0)(lambda given: 2 * weights @ given[0], (value,)) is True
+    assert not_averaging(0)(lambda given: weights @ given[0], (value,)) is False
+    assert not_averaging(0)(lambda given: weights @ given[0] + 1, (value,)) is None
+    assert not_averaging(0)(lambda given: None, (value,)) is None

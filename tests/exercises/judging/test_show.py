@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from attncourse.exercises.judging.exercise import Exercise
-from attncourse.exercises.judging.show import Text, counterexample, number, tensor
+from attncourse.exercises.judging.show import Text, axes, counterexample, number, tensor
 
 NO_INPUTS = Exercise(
     name="demo",
@@ -74,3 +74,18 @@ def test_what_prints_differently_speaks_for_itself():
 
 def test_text_shows_without_quotes():
     assert repr(Text("a\nb")) == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("complaint", "says"),
+    [
+        ("size of tensor a (3) must match the size of tensor b (5)", "3 is batch, 5 is source"),
+        ("mat1 and mat2 shapes cannot be multiplied (3x5 and 7x5)", "3 is batch, 5 is source"),
+        ("index 5 is out of bounds for dimension 3 with size 3", "3 is batch"),
+        ("Dimension out of range (expected [-2, 1], but got 3)", ""),
+        ("the size of tensor a (2) must match that of b (11)", ""),
+    ],
+)
+def test_the_axes_of_an_error_are_named_where_their_lengths_tell_them(complaint, says):
+    named = axes({"batch": 3, "source": 5, "key": 2, "width": 2}, complaint)
+    assert named == (f"Here {says}." if says else "")
