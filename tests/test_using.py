@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from attncourse.data.translation import detokenise, translation_pairs
 
 PAGE = Path(__file__).parents[1] / "chapters" / "using_the_package.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -48,7 +51,9 @@ def test_programs_are_short_and_fit_a_page():
         assert max(map(len, lines)) <= 76, section
 
 
-@pytest.mark.parametrize(("section", "picture"), [("using-attention", "attention.png")])
+@pytest.mark.parametrize(
+    ("section", "picture"), [("using-attention", "attention.png"), ("using-shipped", "looks.png")]
+)
 def test_what_a_program_prints_stands_below_it(section, picture, tmp_path):
     assert run(section, tmp_path) == said(section)
     assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
@@ -57,3 +62,15 @@ def test_what_a_program_prints_stands_below_it(section, picture, tmp_path):
 def test_the_tagger_learns_its_tags(tmp_path):
     share = re.fullmatch(r"(\d+)% of the tags are right\n", run("using-tagger", tmp_path))[1]
     assert int(share) >= 95  # 99 on most machines; those that stood before are a fifth
+
+
+def test_a_file_of_pairs_makes_a_translator(tmp_path):
+    parts = {"train": 600, "validation": 0, "composition": 0, "length": 0}
+    pairs = translation_pairs(**parts, max_words=6).train
+    lines = (f"{detokenise(p.source)}\t{detokenise(p.target, 'fr')}\n" for p in pairs)
+    (tmp_path / "pairs.tsv").write_text("".join(lines), encoding="utf-8")
+    *progress, last = run("using-translator", tmp_path).splitlines()
+    (text,) = ast.literal_eval(last)
+    assert re.fullmatch(r"[A-ZÀÉÊ].*[.!?]", text)
+    assert "validation loss" in progress[-1]
+    assert list((tmp_path / "runs" / "mine").glob("*.safetensors"))
