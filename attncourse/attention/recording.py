@@ -42,13 +42,9 @@ class AttentionLayer(nn.Module):
             return attend(query, key, value, mask, **options)
         weights = attention_weights(query, key, mask, **options)
         require_value(query, key, value)
-        self.record(weights)
-        return weights @ value
-
-    def record(self, weights: Tensor) -> None:
-        """Show weights to the blocks that record; a layer that attends by itself calls it."""
         for calls in self._recordings:
             calls.append(weights.detach())
+        return weights @ value
 
     def __getstate__(self) -> dict:
         # A copy made inside a recording block does not record: nothing would ever end it.

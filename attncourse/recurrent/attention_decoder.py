@@ -10,7 +10,6 @@ from torch import Tensor
 
 from attncourse.attention import AttentionLayer
 from attncourse.checks import require_integer
-from attncourse.masks import masked_softmax
 from attncourse.recurrent.encoder import Encoded
 from attncourse.recurrent.parts import DecoderParts
 from attncourse.scores import AdditiveScore
@@ -100,10 +99,10 @@ class AttentionDecoder(DecoderParts, AttentionLayer):
         hidden, outputs, contexts = list(state.hidden.unbind(1)), [], []
         for token in read.unbind(1):  # (batch, 3 * hidden)
             query = hidden[-1][:, None]  # (batch, 1, hidden), the state before this token
-            scores = self.score.of_projected(query, state.keys)  # (batch, 1, source)
-            weights = masked_softmax(scores, mask)  # (batch, 1, source), zero at padding
-            self.record(weights)
-            context = (weights @ state.memory)[:, 0]  # (batch, memory)
+            # Score, masked softmax, mean: the attention of chapter 03 with an additive score.
+            context = self.attend(  # (batch, 1, memory)
+                query, state.keys, state.memory, mask, score=self.score.of_projected
+            )[:, 0]
             hidden = self.cells(token + self.cells.of_context(context), hidden)
             outputs.append(hidden[-1])
             contexts.append(context)
