@@ -87,6 +87,16 @@ def released(monkeypatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def small_corpus(monkeypatch):
+    """Make the embedded corpus of a recipe small."""
+    from small_recipes import small_pairs
+
+    from attncourse.recipes import corpora
+
+    monkeypatch.setattr(corpora, "translation_pairs", small_pairs)
+
+
 @pytest.fixture(scope="session")
 def d2l():
     """Dive into Deep Learning's `d2l.torch` (Zhang et al. 2023), an independent reference."""

@@ -9,33 +9,23 @@ import shlex
 import socket
 import subprocess
 import sys
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import small_recipes
 from support import also_calling
 
 from attncourse import __version__, cli
 from attncourse.cli.parser import TOUR, build_parser
-from attncourse.data.translation import translation_pairs
-from attncourse.recipes import RECIPES, Recipe, corpora, runs
+from attncourse.recipes import RECIPES, Recipe, runs
 
-SMALL = Recipe(
-    corpus="embedded",
-    model="attention",
-    pairs=300,
-    steps=5,
-    sizes={"embed_dim": 5, "hidden_dim": 7},
-    sentences=11,
-    warmup=2,
-)
+SMALL = replace(small_recipes.SMALL, steps=5)
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, small_corpus):
     """An empty folder to work in, a small corpus and a small recipe."""
-    sizes = {"validation": 13, "composition": 11, "length": 7}
-    monkeypatch.setattr(corpora, "translation_pairs", partial(translation_pairs, **sizes))
     monkeypatch.setitem(RECIPES, "small", SMALL)
     monkeypatch.chdir(tmp_path)
     return tmp_path
