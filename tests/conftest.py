@@ -23,6 +23,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import hypothesis
 import jaxtyping
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -64,6 +65,14 @@ def fresh_compiler(own_errors):
     """Let a test compile: without the shape hook, whose wrappers the compiler cannot read, and
     without the versions compiled in earlier tests, which count towards its limit."""
     torch.compiler.reset()
+
+
+@pytest.fixture
+def no_figures_left():
+    """Leave neither figures nor a style behind."""
+    with plt.rc_context():
+        yield
+    plt.close("all")
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])

@@ -2,15 +2,10 @@
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from attncourse import figures
 
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 @pytest.mark.parametrize(

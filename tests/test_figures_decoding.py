@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import same_color
 
@@ -20,11 +19,7 @@ STEPS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def clean_slate():
-    """Leave no figures behind."""
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 def drawn_in(ax, colour):

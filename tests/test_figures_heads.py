@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.colors import same_color
@@ -13,10 +12,7 @@ from attncourse import figures
 WORDS = ["the", "dog", "saw", "cats"]
 
 
-@pytest.fixture(autouse=True)
-def clean_slate():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 def test_the_heavier_a_look_the_thicker_its_arc_and_the_lightest_have_none():

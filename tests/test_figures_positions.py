@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from support import refused
 
 from attncourse import figures
 
-
-@pytest.fixture(autouse=True)
-def clean_slate():
-    """Leave no figures behind."""
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 def drawn(ax):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -10,13 +9,7 @@ from support import refused
 
 from attncourse import figures
 
-
-@pytest.fixture(autouse=True)
-def clean_slate():
-    """Leave neither figures nor a style behind."""
-    with plt.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 def test_the_asking_word_has_a_line_to_every_word_and_to_itself():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -13,11 +12,7 @@ from attncourse import figures
 SOURCE, TARGET = ["the", "green", "doors", "close", "."], ["les", "portes", "vertes"]
 
 
-@pytest.fixture(autouse=True)
-def clean_slate():
-    """Leave no figures behind."""
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 def texts(ax):
