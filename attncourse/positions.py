@@ -194,9 +194,9 @@ class RotaryPositions(nn.Module):
 class _Codes:
     """The sines and cosines of positions, in turn, kept from call to call."""
 
-    AHEAD = (
-        64  # so many more than were asked for: the next sentence may be longer, or the next word
-    )
+    # So many more than were asked for are computed, lest every word that is written, one position
+    # further on, asks for new ones.
+    AHEAD = 64
 
     def __init__(self, width: int, base: float):
         self.width, self.base = width, base

@@ -144,8 +144,10 @@ class _Buffer:
         memory = self.memory[0]
         # What inference mode has made can be changed only there.
         writable = torch.is_inference_mode_enabled() or not memory.is_inference()
-        at_the_end = after[0] is self.filled[0] and after[1] is self.filled[1]
-        return writable and at_the_end and self.length + key.shape[-2] <= memory.shape[-2]
+        # The views that were handed out last are the end of what stands here. A cache that holds
+        # others has fallen behind a copy, or gave back what it had reserved.
+        newest = after[0] is self.filled[0] and after[1] is self.filled[1]
+        return writable and newest and self.length + key.shape[-2] <= memory.shape[-2]
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """Put them behind the others, and give all."""

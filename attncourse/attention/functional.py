@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attncourse.attention.fused import fused, with_causal
 from attncourse.checks import (
     require_dropout,
     require_mask,
@@ -17,22 +18,21 @@ from attncourse.checks import (
     require_same_device,
     require_same_kind,
     require_value,
-    values_unknown,
 )
-from attncourse.masks import causal_mask, masked_softmax
-from attncourse.scores import ScaledDotProductScore, scaled_dot_product, widen
+from attncourse.masks import masked_softmax
+from attncourse.scores import ScaledDotProductScore, scaled_dot_product
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
 
 def _weigh(query, key, mask=None, causal=False, score=None, scale=None, dropout=0.0) -> Tensor:
-    """The formula, softmax(Q K^T / sqrt(d)) or of another score; what comes in is checked."""
+    """The formula: softmax(Q K^T / sqrt(d)), or of another score. Its arguments are checked."""
     if _is_default(score):
         scores = scaled_dot_product(query, key, scale)  # (..., query, key)
     else:
         scores = _asked(score, query, key)
     if causal:
-        mask = _with_causal(mask, query, key)
+        mask = with_causal(mask, query, key)
     weights = masked_softmax(scores, mask).to(query.dtype)  # each row sums to one, or is zero
     return F.dropout(weights, dropout) if dropout else weights
 
@@ -91,7 +91,7 @@ def attend(
     _require_inputs(query, key, mask, causal, score, scale, dropout)
     require_value(query, key, value)
     if _is_default(score):
-        return _fused(query, key, value, mask, causal, scale, dropout)
+        return fused(query, key, value, mask, causal, scale, dropout)
     return _weigh(query, key, mask, causal, score, scale, dropout) @ value
 
 
@@ -142,53 +142,6 @@ def _asked(score: Score, query: Tensor, key: Tensor) -> Tensor:
     if scores.dtype is not torch.float32 or query.dtype.itemsize > 2:
         require_same_kind("scores", query, scores)
     return scores
-
-
-def _with_causal(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
-    if query.shape[-2] == 1:  # the last query sees every key
-        return mask
-    causal = causal_mask(query.shape[-2], key.shape[-2], query.device)
-    return causal if mask is None else mask & causal
-
-
-def _fused(query, key, value, mask, causal, scale, dropout) -> Tensor:
-    """The same by PyTorch's kernel, which never stores the weights."""
-    if causal and not _flag_serves(query, key, mask, scale):
-        mask, causal = _with_causal(mask, query, key), False
-    if mask is not None and mask.dim() < 2:
-        mask = mask.expand(query.shape[-2], key.shape[-2])
-    output = F.scaled_dot_product_attention(
-        query, key, value, mask, dropout_p=dropout, is_causal=causal, scale=scale
-    )
-    if mask is None and query.is_cpu:
-        return _with_lost_nan(output, query, key)
-    return output
-
-
-def _flag_serves(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> bool:
-    """Whether the kernel's own flag does what `causal` means.
-
-    It admits no mask beside it, aligns the starts and not the ends, and scales its minus infinity:
-    NaN, where the scale is not positive.
-    """
-    return mask is None and query.shape[-2] == key.shape[-2] and (scale is None or scale > 0)
-
-
-# On a CPU the kernel takes the largest of fewer scores than one vector of the processor holds, 64
-# at most, as if NaN were none: a row of them gets zeros (https://github.com/pytorch/pytorch/issues/141128).
-MANY_KEYS = 64
-
-
-def _with_lost_nan(output: Tensor, query: Tensor, key: Tensor) -> Tensor:
-    """Give NaN where the kernel gave zeros for scores that are all NaN."""
-    if not values_unknown(output) and (
-        key.shape[-2] >= MANY_KEYS
-        or output.count_nonzero().item() == output.numel()  # no zeros: the cheapest question
-    ):
-        return output
-    # Without a mask every query meets the first key.
-    lost = (widen(query) @ widen(key[..., :1, :]).mT).isnan().any(-1, keepdim=True)
-    return output * output.new_ones(()).masked_fill(lost, math.nan)  # gradients are NaN as well
 
 
 def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:

@@ -140,11 +140,12 @@ def _write(search: Search, choose: Callable[[Tensor], Tensor]) -> Decoded:
             lengths[unfinished] += 1
             total = total.to(log_probabilities.dtype)
             total[unfinished] += log_probabilities.gather(1, last[:, None])[:, 0]
-            left = (last != search.eos).nonzero().squeeze(1)
-            if not len(left):
+            remaining = (last != search.eos).nonzero().squeeze(1)
+            if not len(remaining):
                 break
-            if len(left) < len(unfinished):
-                unfinished, last, state = unfinished[left], last[left], select(state, left)
+            if len(remaining) < len(unfinished):
+                unfinished, last = unfinished[remaining], last[remaining]
+                state = select(state, remaining)
     return search.found(Decoded(tokens, lengths, total))
 
 

@@ -94,16 +94,19 @@ class AttentionDecoder(DecoderParts, AttentionLayer):
             The logits, (batch, target, vocabulary), and the state after the last token.
         """
         embedded = self.embed(target, state.hidden)  # (batch, target, embed)
-        read = self.cells.of_token(embedded)  # all tokens at once, (batch, target, 3 * hidden)
+        # The GRU's gates read [y; c] by W [y; c] = W_y y + W_c c: of the tokens all at once here,
+        # of each context when it is found.
+        from_tokens = self.cells.of_token(embedded)  # (batch, target, 3 * hidden)
         mask = None if state.mask is None else state.mask[:, None]  # (batch, 1, source)
         hidden, outputs, contexts = list(state.hidden.unbind(1)), [], []
-        for token in read.unbind(1):  # (batch, 3 * hidden)
+        for from_token in from_tokens.unbind(1):  # (batch, 3 * hidden)
             query = hidden[-1][:, None]  # (batch, 1, hidden), the state before this token
             # Score, masked softmax, mean: the attention of chapter 03 with an additive score.
             context = self.attend(  # (batch, 1, memory)
                 query, state.keys, state.memory, mask, score=self.score.of_projected
             )[:, 0]
-            hidden = self.cells(token + self.cells.of_context(context), hidden)
+            from_context = self.cells.of_context(context)  # (batch, 3 * hidden)
+            hidden = self.cells(from_token + from_context, hidden)  # each (batch, hidden)
             outputs.append(hidden[-1])
             contexts.append(context)
         logits = self.readout(  # (batch, target, vocabulary)

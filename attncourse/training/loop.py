@@ -80,6 +80,7 @@ def _step(training: Training, batches: Sequence[Any]) -> None:
         weight = 0 if own is None else count(own) / max(tokens, 1)
         # Gradients are sent round once, with the last batch's.
         with workers.alone(training.loss_of) if number < len(batches) else nullcontext():
+            # Without a share too, or the other processes would wait for this one's gradients.
             loss = training.loss_of(batch if own is None else own) * weight
             # The processes' gradients are averaged, and are wanted added up.
             scaler.scale(loss * workers.size).backward()

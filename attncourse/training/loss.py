@@ -144,7 +144,7 @@ def batch_loss(
     batch = batch.to(device, non_blocking=True)
     lowered = PRECISIONS[precision]
     inputs = batch.source, batch.decoder_input, source_mask, target_mask
-    if lowered is None and torch.is_grad_enabled() and _has_parts(model):
+    if lowered is None and torch.is_grad_enabled() and _can_skip_logits(model):
         with torch.autocast(device.type, enabled=False):
             hidden = model.hidden(*inputs)[target_mask]  # logits for real tokens only
             labels = batch.labels[target_mask]
@@ -155,8 +155,8 @@ def batch_loss(
     return sequence_loss(logits, batch.labels, target_mask, label_smoothing)
 
 
-def _has_parts(model: nn.Module) -> bool:
-    """Whether the last vectors and the projection can be had without the logits."""
+def _can_skip_logits(model: nn.Module) -> bool:
+    """Whether the loss can be had from the last vectors and the projection, in less memory."""
     # A compiled or sharded model is called as a whole: only so is it compiled, or put together.
     compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None)
     if compiled or sharded_part(model) is not None:

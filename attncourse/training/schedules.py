@@ -33,10 +33,13 @@ def linear_schedule(steps: int, warmup: int = 0) -> Callable[[int], float]:
     if warmup > steps:
         raise ValueError(f"warmup must be at most steps, {steps}, got {warmup}")
 
+    peak = max(warmup, 1)  # the step with the full rate
+    zero = steps + 1  # the first without any, after the last one that is made
+
     def factor(step: int) -> float:
         if step <= warmup:
             return step / warmup
-        return (steps + 1 - step) / (steps + 1 - max(warmup, 1))
+        return max(zero - step, 0) / (zero - peak)
 
     return factor
 

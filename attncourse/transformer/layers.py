@@ -319,16 +319,16 @@ class DecoderLayer(nn.Module):
         Returns:
             (batch, target, embed_dim).
         """
-        written, read = _caches(memory, cache)
+        self_cache, memory_cache = _caches(memory, cache)
         self_attention = partial(
-            self.self_attention, mask=mask, padding_mask=padding_mask, causal=True, cache=written
+            self.self_attention, mask=mask, padding_mask=padding_mask, causal=True, cache=self_cache
         )
         cross_attention = partial(
             self.cross_attention,
             key=memory,
             mask=memory_mask,
             padding_mask=memory_padding_mask,
-            cache=read,
+            cache=memory_cache,
         )
         x = self.self_attention_residual(x, self_attention)  # (batch, target, embed_dim)
         x = self.cross_attention_residual(x, cross_attention)
