@@ -283,7 +283,7 @@ def test_logits_that_are_not_finite_are_told(search, since, bad, where, words):
 def test_no_model_with_a_weight_of_nan_writes_a_sentence(search):
     # Kind: what is not finite must show, also where a layer in between could hide it.
     sizes = {"embed_dim": 12, "num_heads": 3, "ffn_dim": 7, "num_layers": 1}
-    transformer = Transformer(TransformerConfig(19, 13, **sizes, max_len=11))
+    transformer = Transformer(TransformerConfig(19, target_vocab_size=13, **sizes, max_len=11))
     for model in (translator(GRUDecoder), translator(AttentionDecoder), transformer):
         for weight in model.parameters():
             whole = weight.detach().clone()

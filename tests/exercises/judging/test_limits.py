@@ -159,5 +159,10 @@ def test_the_readers_interrupt_ends_a_check_in_a_thread(monkeypatch):
 
     monkeypatch.delattr(signal, "pthread_kill")
     monkeypatch.setattr(limits, "LASTING", 100.0)
-    with pytest.raises(KeyboardInterrupt):
-        check("leave_one_out", interrupted)
+    # Tests in the background of a shell begin with the interrupt switched off.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            check("leave_one_out", interrupted)
+    finally:
+        signal.signal(signal.SIGINT, before)
