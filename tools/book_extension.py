@@ -6,6 +6,8 @@ function returns in a sentence. Sphinx expects reStructuredText; this turns the 
 
 Citations are marked up as the list items that they are, for readers who listen to the page.
 
+The theme's toggles in the table of contents, of pages that have pages below them, get a name.
+
 A page of source leads back to the documentation of each name, whether that is filed under the
 package or under its module; Sphinx assumes one of the two for all names of a module.
 """
@@ -58,6 +60,21 @@ def mark_citations(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def name_toggles(app, pagename, templatename, context, doctree):
+    """Give the toggles of the table of contents the name that the theme leaves out."""
+    generate = context.get("generate_toctree_html")
+    if generate is None:
+        return
+
+    def named(*arguments, **options):
+        tree = generate(*arguments, **options)
+        for toggle in tree.select("summary") if hasattr(tree, "select") else ():
+            toggle["aria-label"] = "Pages below"
+        return tree
+
+    context["generate_toctree_html"] = named
+
+
 def lead_back(app, pagename, templatename, context, doctree):
     """Correct the links from a page of source to the names documented elsewhere."""
     if not pagename.startswith("_modules/"):
@@ -80,4 +97,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
     app.connect("html-page-context", mark_citations)
     app.connect("html-page-context", lead_back)
+    app.connect("html-page-context", name_toggles, priority=900)  # after the theme's own
     return {"parallel_read_safe": True, "parallel_write_safe": True}
