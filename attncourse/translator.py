@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,7 @@ class Translator:
         self.prepare = prepare
         self.finish = finish
 
-    def __call__(self, texts: Sequence[str], **options: Any) -> list[str]:
+    def __call__(self, texts: Iterable[str], **options: Any) -> list[str]:
         """Translate some texts.
 
         Args:
@@ -112,15 +112,15 @@ class Translator:
             >>> shipped().translator(["A dog runs on the beach."])
             ['Un chien court sur la plage.']
         """
-        _require_several("texts", texts)
+        texts = _several("texts", texts)
         for number, text in enumerate(texts):
             _require_text("texts", text, f" as number {number}")
         prepared = [self.prepare(text) for text in texts]
-        return [self._finished(ids) for ids in self._write(prepared, **(BEAM | options))]
+        return [self._finished(ids) for ids in self._write("texts", prepared, **(BEAM | options))]
 
     def words(
         self,
-        sentences: Sequence[str | Sequence[str]],
+        sentences: Iterable[str | Sequence[str]],
         *,
         beam_size: int = 1,
         length_penalty: float = 0.0,
@@ -145,8 +145,9 @@ class Translator:
             TypeError: if `sentences` is one text, or a number is not an integer.
             ValueError: if a number is not positive, or the model has no room for a sentence.
         """
+        sentences = _several("sentences", sentences)
         search = {"beam_size": beam_size, "length_penalty": length_penalty}
-        written = self._write(sentences, **search, max_length=max_length, batch=batch)
+        written = self._write("sentences", sentences, **search, max_length=max_length, batch=batch)
         return [self.target.decode(ids).split() for ids in written]
 
     def explain(self, text: str, **options: Any) -> Translation:
@@ -172,7 +173,7 @@ class Translator:
         """
         _require_text("text", text)
         prepared = self.prepare(text)
-        (written,) = self._write([prepared], **(BEAM | options))
+        (written,) = self._write("text", [prepared], **(BEAM | options))
         return Translation(
             text=self._finished(written),
             source_tokens=tuple(self.source.pieces(prepared)),
@@ -183,19 +184,22 @@ class Translator:
 
     def _write(
         self,
-        sentences: Sequence[str | Sequence[str]],
+        name: str,
+        sentences: list[str | Sequence[str]],
         *,
         beam_size: int,
         length_penalty: float,
         max_length: int | None = None,
         batch: int = 250,
     ) -> list[list[int]]:
-        """Write the numbers of each translation, in the order of the sentences."""
-        _require_several("sentences", sentences)
+        """Write the numbers of each translation, in the order of the sentences, which the caller
+        knows by another name."""
         require_integer("beam_size", beam_size, least=1)
         require_integer("batch", batch, least=1)
+        if max_length is not None:
+            require_integer("max_length", max_length, least=1)
         read = [self.source.encode(sentence) for sentence in sentences]
-        self._require_room(read)
+        self._require_room(name, read)
         # Sentences of like length together: little padding, and they end at about the same time.
         # One without words stays so: asked all the same, a model makes something up.
         order = sorted((i for i in range(len(read)) if read[i]), key=lambda i: len(read[i]))
@@ -246,21 +250,32 @@ class Translator:
         return {name: weights[0].cpu() for name, weights in maps.items()}
 
     def _unfamiliar(self, prepared: str) -> tuple[str, ...]:
-        words = re.findall(r"\w+", prepared)
+        """Find the words that are not held, or of which a part between marks is not."""
         return tuple(
-            word
-            for word in words
-            if len(self.source.pieces(word)) > 1 or UNK in self.source.encode(word)
+            part
+            for word in prepared.split()
+            if not self._holds(word)
+            for part in self._parts(word)
+            if not self._holds(part)
         )
 
-    def _require_room(self, ids: list[list[int]]) -> None:
+    def _parts(self, word: str) -> list[str]:
+        """The parts of a word that are read one by one: a mark parts a word in byte pairs."""
+        if len(self.source.pieces(word)) > 1:
+            return re.findall(r"\w+", word)
+        return [word] if re.search(r"\w", word) else []
+
+    def _holds(self, word: str) -> bool:
+        return len(self.source.pieces(word)) == 1 and UNK not in self.source.encode(word)
+
+    def _require_room(self, name: str, ids: list[list[int]]) -> None:
         room = self._room()
         for number, sentence in enumerate(ids):
             if len(sentence) > room:
-                which = f", number {number}" if len(ids) > 1 else ""
+                which = f" as number {number}" if len(ids) > 1 else ""
                 raise ValueError(
-                    f"sentences hold one of {len(sentence)} tokens{which}, but the model has room "
-                    f"for {room}: cut it in two"
+                    f"{name} must fit the model, got {len(sentence)} tokens{which}, but the model "
+                    f"has room for {room}: cut it in two"
                 )
 
     def _room(self) -> int:
@@ -273,10 +288,16 @@ def _require_text(name: str, text: object, which: str = "") -> None:
         raise TypeError(f"{name} must be text, got {text!r}{which}")
 
 
-def _require_several(name: str, texts: object) -> None:
-    """Refuse one text, whose letters would count as many."""
+def _several(name: str, texts: object) -> list:
+    """Give the texts as a list, also of a file, say, which can be read only once.
+
+    One text is refused: its letters would count as many.
+    """
     if isinstance(texts, str):
         raise TypeError(f"{name} must be several, got one text: put it in []")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"{name} must be several, got {texts!r}")
+    return list(texts)
 
 
 class _WithoutUnknown(nn.Module):

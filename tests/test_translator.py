@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 import torch
 from support import refused
 from torch import nn
 
 from attncourse.attention import record_attention
-from attncourse.data.vocabulary import BOS, EOS, UNK, Vocabulary
+from attncourse.data.vocabulary import BOS, EOS, UNK, BytePairVocabulary, Vocabulary
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUEncoder
 from attncourse.transformer import Transformer, TransformerConfig
 from attncourse.translator import BEAM, Translator
@@ -62,6 +64,13 @@ def test_a_text_comes_and_goes_as_people_write_it(translate):
     assert translate(["", "Dog", "\u200b"]) == ["", "Chien", ""]
 
 
+def test_texts_may_come_one_by_one(translate):
+    """Kind: a wrong result in silence. What can be read once was used up by the checks."""
+    assert translate(text for text in ["The dog.", "A cat."]) == ["Le chien.", "Un chat."]
+    assert translate(io.StringIO("The dog.\nA cat.\n")) == ["Le chien.", "Un chat."]
+    assert translate.words(text for text in ["the dog"]) == [["le", "chien"]]
+
+
 def test_the_preparation_and_the_finish_are_the_translators_own(translate):
     own = Translator(
         translate.model, translate.source, translate.target, prepare=str.lower, finish="_".join
@@ -76,7 +85,7 @@ def test_a_text_is_translated_with_a_beam_unless_told_otherwise(translate, monke
     monkeypatch.setattr(
         translate,
         "_write",
-        lambda texts, **options: asked.append(options) or write(texts, **options),
+        lambda *texts, **options: asked.append(options) or write(*texts, **options),
     )
     translate(["Dog."])
     translate.explain("Dog.", beam_size=1)
@@ -90,6 +99,19 @@ def test_an_explanation_has_the_tokens_and_what_is_unfamiliar(translate):
     assert seen.target_tokens[-1] == "<eos>"
     assert seen.unfamiliar == ("unicorn",)
     assert seen.maps == {}  # this model does not attend
+
+
+def test_a_word_is_familiar_if_the_vocabulary_holds_it_with_its_apostrophe_or_hyphen():
+    """Kind: a wrong result in silence. The parts of such words were looked up, not the words."""
+    source = Vocabulary(["isn", "'t", "l'", "t-shirt", "t", "shirts", "dog"])
+    translate = Translator(CopyingModel(), source, Vocabulary(FRENCH))
+    for text in ("Isn't", "l'dog", "a T-shirt", "dog !"):
+        assert set(translate._unfamiliar(translate.prepare(text))) <= {"a"}
+    assert translate._unfamiliar(translate.prepare("T-shirts aren't !")) == ("t-shirts", "aren")
+
+    pieces = BytePairVocabulary.train(["t shirt isn dog - ' zebra"] * 5, size=90)
+    translate = Translator(CopyingModel(), pieces, Vocabulary(FRENCH))
+    assert translate._unfamiliar(translate.prepare("Isn't the T-shirt dogs ?")) == ("the", "dogs")
 
 
 @pytest.mark.parametrize("search", [{"beam_size": 1}, {}])
@@ -247,6 +269,19 @@ def test_bad_input_is_refused(translate, own_errors):
         translate.words(["dog"], batch=0)
     with refused(ValueError, "max_length", "0"):
         translate.words(["dog"], max_length=0)
+    with refused(TypeError, "texts", "None"):
+        translate(None)
+    with refused(TypeError, "sentences", "7"):
+        translate.words(7)
+
+
+@pytest.mark.parametrize("wrong", ["5", 1e9])
+def test_a_length_that_is_no_integer_is_refused_also_above_the_room(
+    small_transformer, wrong, own_errors
+):
+    """Kind: foreign errors, and a number that is taken in silence where another one is less."""
+    with refused(TypeError, "max_length", type(wrong).__name__):
+        small_transformer(["A dog."], max_length=wrong)
 
 
 @pytest.fixture
@@ -276,6 +311,10 @@ def test_a_translation_ends_where_the_model_has_no_more_room(small_transformer, 
 def test_a_sentence_that_is_too_long_is_named_and_none_is_translated(small_transformer):
     with refused(ValueError, "sentences", "10 tokens", "number 1", "room for 9"):
         small_transformer.words(["a dog", "dog " * 10])
+    with refused(ValueError, "texts", "10 tokens", "number 1", "room for 9"):
+        small_transformer(["A dog.", "dog " * 10])
+    with refused(ValueError, "text ", "10 tokens", "room for 9"):
+        small_transformer.explain("dog " * 10)
 
 
 def test_a_transformer_reads_nothing_and_what_it_never_saw(small_transformer):
