@@ -37,13 +37,12 @@ class Verdict:
 def not_a_function(exercise: Exercise, function: object) -> Verdict | None:
     if function is None or function is ...:
         return stub(exercise, f"there is no function yet, only {function}")
-    name = getattr(function, "__name__", type(function).__name__)
     if isinstance(function, type):
-        wrong = f"{name} is a class. Pass a function, or an instance of the class"
+        wrong = f"{function.__name__} is a class. Pass a function, or an instance of the class"
     elif isinstance(function, Tensor):
         wrong = "this is a tensor, not a function. Pass the function itself, without calling it"
     elif not callable(function):
-        wrong = f"this is of type {name}, not a function"
+        wrong = f"this is of type {type(function).__name__}, not a function"
     else:
         return None
     call = f'check("{exercise.name}", your_function)'

@@ -70,6 +70,7 @@ class Lookup(nn.Module):
         (torch.ones(2), "this is a tensor, not a function"),
         (7, "this is of type int, not a function"),
         ("soft_lookup", "this is of type str, not a function"),
+        (torch, "this is of type module, not a function"),  # not of type torch
     ],
 )
 def test_what_is_not_a_function_is_said_to_be_none(thing, says):
