@@ -113,6 +113,18 @@ def test_how_a_training_goes_on_names_its_seed_and_its_folder(place, capsys):
     assert capsys.readouterr().err.endswith(command)
 
 
+def test_how_a_training_goes_on_names_the_folder_of_its_record(place, capsys, monkeypatch):
+    """Kind: the command that goes on put the record somewhere else."""
+
+    def interrupt(step, model, history):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "fit", also_calling(interrupt))
+    assert cli.main(["train", "small", "--device", "cpu", "--results", "else where"]) == 130
+    command = "attncourse train small --results 'else where'\n"
+    assert capsys.readouterr().err.endswith(command)
+
+
 @pytest.mark.parametrize("name", ["moon", "cuda:97"])
 def test_an_unknown_device_is_named_and_leaves_no_folder(place, capsys, name):
     """Kind: a folder is claimed before it is known that the training can begin."""

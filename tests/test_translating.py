@@ -87,11 +87,31 @@ def test_an_output_is_written_whole_or_not_at_all(echo, tmp_path, monkeypatch, c
     assert f"--output must be a file, got the folder {tmp_path}" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipe has a name here")
+def test_an_output_that_is_no_file_is_refused_and_left_alone(echo, tmp_path, capsys):
+    """Kind: lost. A file took the place of a pipe, as of /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert cli.main(["translate", "--output", str(pipe), "a"]) == 1
+    assert f"--output must be a file, got the pipe or device {pipe}" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert not echo
+
+
+def test_an_output_may_be_a_link(echo, tmp_path):
+    """Kind: lost. A file took the place of the link, and what it led to stayed old."""
+    link, file = tmp_path / "link.txt", tmp_path / "fr.txt"
+    link.symlink_to(file)
+    assert cli.main(["translate", "--output", str(link), "a"]) == 0
+    assert link.is_symlink()
+    assert file.read_text() == "A\n"
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--beam", "0", "a"], "--beam: must be 1 or more, got 0"),
-        (["--beam", "two", "a"], "--beam"),
+        (["--beam", "two", "a"], "--beam: must be an integer, got two"),
         (["--beam", "3", "--greedy", "a"], "--greedy"),
         (["--input", "en.txt", "a"], "--input"),
         (["--input", "nowhere.txt"], "nowhere.txt"),

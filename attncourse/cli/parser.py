@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from attncourse import __version__
-from attncourse.cli.training import RUNS, SEED, evaluate, recipes, train
+from attncourse.cli.training import RESULTS, RUNS, SEED, evaluate, recipes, train
 from attncourse.cli.translating import BATCH, translate
 from attncourse.recipes import RECIPES
 from attncourse.translator import BEAM
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--results",
         type=Path,
-        default=Path("results"),
+        default=RESULTS,
         metavar="FOLDER",
         help="where the record goes (%(default)s)",
     )
@@ -141,7 +141,10 @@ def _add_run(command: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, got {text}") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
     return number

@@ -12,7 +12,7 @@ from attncourse import runtime
 from attncourse.recipes import RECIPES, Recipe, Run
 from attncourse.training import working_together
 
-SEED, RUNS = 0, Path("runs")
+SEED, RUNS, RESULTS = 0, Path("runs"), Path("results")
 
 
 def recipes(asked: argparse.Namespace) -> int:
@@ -83,6 +83,8 @@ def _how_to_go_on(asked: argparse.Namespace) -> str:
     command = ["attncourse", "train", asked.recipe]
     command += ["--seed", str(asked.seed)] if asked.seed != SEED else []
     command += ["--runs", str(asked.runs)] if asked.runs != RUNS else []
+    results = getattr(asked, "results", RESULTS)  # only `train` is asked for it
+    command += ["--results", str(results)] if results != RESULTS else []
     return (
         f"the training in {asked.runs / _run_name(asked)} is unfinished; it goes on with: "
         + shlex.join(command)

@@ -26,8 +26,10 @@ def translate(asked: argparse.Namespace) -> int:
         raise ValueError("--input FILE stands in place of sentences: leave out one of the two")
     if asked.output is None and sys.stdout is None:
         raise ValueError("the standard output is closed: give --output FILE")
-    if asked.output is not None and asked.output.is_dir():  # else known only when all is done
-        raise ValueError(f"--output must be a file, got the folder {asked.output}")
+    if asked.output is not None and asked.output.exists() and not asked.output.is_file():
+        # Else known only when all is done; and a file would take the place of a pipe.
+        kind = "folder" if asked.output.is_dir() else "pipe or device"
+        raise ValueError(f"--output must be a file, got the {kind} {asked.output}")
     batches = _batches(asked.sentences, asked.input)
     translator = (shipped() if asked.recipe is None else trained(asked)).translator
 
@@ -43,7 +45,7 @@ def translate(asked: argparse.Namespace) -> int:
         texts = [text for batch in _translated(search, batches) for text in batch]
         failed = texts.count(None)
         content = "".join(f"{text or ''}\n" for text in texts)
-        write_atomically(asked.output, content.encode("utf-8"))
+        write_atomically(asked.output.resolve(), content.encode("utf-8"))  # where a link leads
     return int(failed > 0)
 
 
