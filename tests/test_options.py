@@ -163,7 +163,7 @@ def test_training_without_gradients_is_refused(off):
 def test_pairs_in_place_of_batches_are_refused():
     pairs = corpus(7)
     refuses(TypeError, "batches", "tuple", "Batches(pairs", batches=pairs)
-    refuses(TypeError, "batches", "tuple", "Batches(pairs", validation=pairs)
+    refuses(TypeError, "validation must give", "tuple", "Batches(pairs", validation=pairs)
     loader = torch.utils.data.DataLoader(pairs, batch_size=None)
     refuses(TypeError, "batches", "Batches(pairs", batches=loader)
 

@@ -147,11 +147,11 @@ class Batch:
         return len(self.indices)
 
 
-def require_batch(given: object) -> None:
+def require_batch(given: object, name: str = "batches") -> None:
     """Refuse what is no `Batch`, such as a pair of a list that was never cut into batches."""
     if not isinstance(given, Batch):
         raise TypeError(
-            f"batches must give Batch, got {type(given).__name__}: of a list of pairs "
+            f"{name} must give Batch, got {type(given).__name__}: of a list of pairs "
             "Batches(pairs, sentences=64) makes them"
         )
 

@@ -229,9 +229,10 @@ def require_loss(
     """Refuse what is no loss, smoothing of one's own, and pairs where the default wants batches."""
     require_smoothing(label_smoothing)
     if loss is None:
-        for given in (batches, validation.batches if validation else ()):
+        validated = validation.batches if validation else ()
+        for name, given in (("batches", batches), ("validation", validated)):
             if isinstance(given, (list, tuple)) and given:
-                require_batch(given[0])
+                require_batch(given[0], name)
     elif not callable(loss):
         raise TypeError(
             f"loss must be a function of the model and a batch, got {_kind(loss)}: "
