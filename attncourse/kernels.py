@@ -51,16 +51,17 @@ def log_kernel(
     return KERNELS[kernel](distance)
 
 
-def _log_within(inside: Tensor, height: Tensor) -> Tensor:
+def _log_within(outside: Tensor, height: Tensor) -> Tensor:
     # log(0) has an infinite gradient, so heights outside are replaced before the logarithm.
-    return torch.where(inside, height, 1.0).log().masked_fill(~inside, -torch.inf)
+    return height.masked_fill(outside, 1.0).log().masked_fill(outside, -torch.inf)
 
 
 # A flat kernel is 0 * u: its bandwidth then has a gradient, of zero, and a training loop runs.
+# Asked is what lies outside: a distance of NaN does not, and shows.
 KERNELS = {
     "gaussian": lambda u: -u.square() / 2,
-    "epanechnikov": lambda u: _log_within(u < 1, 1 - u.square()),
-    "triangular": lambda u: _log_within(u < 1, 1 - u),
+    "epanechnikov": lambda u: _log_within(u >= 1, 1 - u.square()),
+    "triangular": lambda u: _log_within(u >= 1, 1 - u),
     "boxcar": lambda u: (0 * u).masked_fill(u > 1, -torch.inf),
     "constant": lambda u: 0 * u,
 }

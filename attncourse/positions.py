@@ -200,23 +200,26 @@ class _Codes:
 
     def __init__(self, width: int, base: float):
         self.width, self.base = width, base
-        self.start, self.rows = 0, torch.empty(0, width)  # those of positions from `start` on
+        self.kept = 0, torch.empty(0, width)  # a position, and the codes from there on
 
     def __call__(self, x: Tensor, offset: int | Tensor) -> Tensor:
         """Give the codes of the tokens of x, which broadcast to x (..., length, width)."""
         if isinstance(offset, Tensor) or values_unknown(x):  # what is traced must not be kept
             return self.compute(_positions(x, offset), x.dtype)
+        start, rows = self.kept  # read and set at once: threads may share a model
         end = offset + x.shape[-2]
         if not (
-            self.start <= offset
-            and end <= self.start + len(self.rows)
-            and (self.rows.dtype, self.rows.device) == (x.dtype, x.device)
+            start <= offset
+            and end <= start + len(rows)
+            and (rows.dtype, rows.device) == (x.dtype, x.device)
         ):
             # A tensor that inference mode has made could not be used in a training.
             with torch.inference_mode(False):
                 position = torch.arange(offset, end + self.AHEAD, device=x.device)
-                self.start, self.rows = offset, self.compute(position, x.dtype)
-        return self.rows[offset - self.start : end - self.start]
+                start, rows = offset, self.compute(position, x.dtype)
+            if not values_unknown(rows):  # nor that of a transform which x has no part in
+                self.kept = start, rows
+        return rows[offset - start : end - start]
 
     def compute(
         self, position: Integer[Tensor, "*length"], dtype: torch.dtype

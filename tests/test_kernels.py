@@ -195,6 +195,17 @@ def test_beyond_the_reach_of_every_kernel_there_is_zero_and_not_nan(kernel):
     assert gradients[0][0].item() == 0
 
 
+@pytest.mark.parametrize("place", ["query", "key"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_nan_shows(kernel, place):
+    """Kind: NaN hidden."""
+    inputs = {"query": column(0.0, 0.5), "key": column(0.0, 0.5, 1.0)}
+    inputs[place][0] = math.nan
+    output = NadarayaWatson(kernel)(**inputs, value=column(2, 4, 6))
+    assert output[0].isnan()
+    assert output[1].isnan() == (place == "key")
+
+
 def test_a_gaussian_reaches_everywhere():
     # far away, the nearest point decides; e^(-50^2/2) alone would be 0 in float32
     x = torch.tensor([[0.0], [1.0]])

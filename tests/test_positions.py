@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -215,6 +217,33 @@ def test_what_is_kept_fits_every_later_call(kind):
     torch.testing.assert_close(positions(x), wanted, **CLOSE)
     assert positions(x.to("meta")).device.type == "meta"
     torch.testing.assert_close(copy.deepcopy(positions)(x), wanted, **CLOSE)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "rotary"])
+def test_threads_may_share_what_is_kept(kind):
+    """Kind: one thread reads what another is about to replace."""
+    positions, x, offsets = KINDS[kind](), tokens(3), (0, 1000)
+    wanted = {offset: KINDS[kind]()(x, offset) for offset in offsets}
+
+    def all_right(offset: int) -> bool:
+        return all(torch.equal(positions(x, offset), wanted[offset]) for _ in range(1500))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor() as threads:
+            assert all(threads.map(all_right, offsets))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "rotary"])
+def test_what_is_fake_is_not_kept(kind):
+    """Kind: a call without data that damages the module for later ones."""
+    positions, x = KINDS[kind](), tokens(3)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        positions(x)
+    assert torch.equal(positions(x), KINDS[kind]()(x))
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
