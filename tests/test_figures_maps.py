@@ -237,3 +237,10 @@ def test_pictures_and_measurements_of_any_dtype_are_drawn():
     with pytest.raises(ValueError, match=r"weights .* must divide the image"):
         figures.spotlight(ax, torch.rand(4, 6, 3), torch.zeros(0, 3))
     plt.close()
+
+
+def test_labels_without_a_letter_leave_the_axis_bare():
+    """Kind: a division by the height of nothing."""
+    ax = figures.heatmap(torch.eye(2), queries=["", ""], keys=["", ""])
+    assert not ax.get_xticklabels()
+    assert not ax.get_yticklabels()

@@ -155,10 +155,10 @@ def spotlight(ax: Axes, image: Tensor, weights: Tensor, title: str = "") -> None
 def _write_labels(ax: Axes, side: str, labels: Sequence[str] | None, cell: float) -> float:
     """Label the cells along x or y, each so many inches wide; return the inches that it takes."""
     axis = {"x": ax.xaxis, "y": ax.yaxis}[side]
-    if labels is None or len(labels) == 0:
+    texts = [str(label) for label in ([] if labels is None else labels)]
+    if not any(texts):  # empty ones have no size to fit
         axis.set_ticks([])
         return 0.0
-    texts = [str(label) for label in labels]
     short = [text if len(text) <= 18 else f"{text[:17]}…" for text in texts]
     # A dollar in a text is no formula.
     axis.set_ticks(range(len(short)), short, parse_math=False)
