@@ -71,7 +71,7 @@ def _step(training: Training, batches: Sequence[Any]) -> None:
 
     training.set_learning_rate()
     training.model.train()
-    training.model.zero_grad()  # also what the optimiser leaves alone
+    optimiser.zero_grad()
 
     # Forward and backward.
     workers.seed(training.seed, training.step + 1, workers.rank)
@@ -89,7 +89,7 @@ def _step(training: Training, batches: Sequence[Any]) -> None:
     # Clip.
     scaler.unscale_(optimiser)
     clip = math.inf if training.clip is None else training.clip
-    norm = whole(nn.utils.clip_grad_norm_(training.trained(), clip))
+    norm = whole(nn.utils.clip_grad_norm_(training.model.parameters(), clip))
     # Both in one transfer: each would make a GPU wait.
     loss, norm = torch.stack([workers.total(total), norm.to(total)]).tolist()
     training.require_finite(loss, norm)
@@ -159,8 +159,7 @@ def fit(
             model where it will be trained; by default `adam`.
         learning_rate: the default optimiser's; by default 0.001.
         schedule: gives for a step (1, 2, ...) the factor on the learning rate.
-        clip: the norm of all gradients of the optimiser's weights together is brought down to
-            this; None leaves it alone.
+        clip: the norm of all gradients together is brought down to this; None leaves it alone.
         device: where to train; by default a GPU if there is one.
         precision: "float32", or "bfloat16" or "float16" for mixed precision.
         sharded: divide the weights among the processes of a group, see `shard`. The model stays

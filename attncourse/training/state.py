@@ -87,11 +87,6 @@ class Training:
 
     # A step
 
-    def trained(self) -> list[nn.Parameter]:
-        """Return the weights that the optimiser holds, in the model's order."""
-        held = {id(each) for group in self.optimiser.param_groups for each in group["params"]}
-        return [each for each in self.model.parameters() if id(each) in held]
-
     def set_learning_rate(self) -> None:
         """Let the schedule say with which rate the next step is made."""
         step = self.step + 1
