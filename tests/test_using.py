@@ -71,6 +71,9 @@ def test_a_file_of_pairs_makes_a_translator(tmp_path):
     (tmp_path / "pairs.tsv").write_text("".join(lines), encoding="utf-8")
     *progress, last = run("using-translator", tmp_path).splitlines()
     (text,) = ast.literal_eval(last)
-    assert re.fullmatch(r"[A-ZÀÉÊ].*[.!?]", text)
-    assert "validation loss" in progress[-1]
+    # Where the weights begin is drawn anew in each run, so what it writes is another sentence.
+    assert text[:1] == text[:1].upper()
+    losses = re.findall(r"validation loss (\d+\.\d+)", "\n".join(progress))
+    assert len(losses) == 10
+    assert float(losses[-1]) < float(losses[0])
     assert list((tmp_path / "runs" / "mine").glob("*.safetensors"))
