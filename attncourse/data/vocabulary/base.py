@@ -6,6 +6,7 @@ import json
 import os
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +16,7 @@ SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")  # padding, begin, end, unknown
 PAD, BOS, EOS, UNK = range(4)
 
 
-class BaseVocabulary:
+class BaseVocabulary(ABC):
     """Tokens and their numbers; how a sentence is cut into tokens, a subclass says (chapter 04).
 
     Numbers 0 to 3 are `<pad>`, `<bos>`, `<eos>` and `<unk>`. A sentence is a text with its words
@@ -49,13 +50,13 @@ class BaseVocabulary:
         for special in SPECIALS:
             del self._ids[special]
 
+    @abstractmethod
     def pieces(self, sentence: str | Sequence[str]) -> list[str]:
         """Cut a sentence into what is numbered, one string a piece."""
-        raise NotImplementedError
 
+    @abstractmethod
     def join(self, pieces: Sequence[str]) -> str:
         """Put pieces together again, a space between any two words."""
-        raise NotImplementedError
 
     def encode(self, sentence: str | Sequence[str]) -> list[int]:
         """Return the numbers of a sentence's pieces, without begin or end.
