@@ -108,14 +108,6 @@ RECIPES: dict[str, Recipe] = {
     # On the long way the light dropout learns by heart: validation loss 1.128 after 6,400 updates.
     "captions-long": replace(_FAIR, steps=8000),
     "multi30k-en-fr-tiny": _TINY,
-    # Less dropout than the preset's, and a rate that falls straight to nothing.
-    "multi30k-en-fr-long": replace(
-        _TINY,
-        sizes={"preset": "tiny", "dropout": 0.2},
-        learning_rate=3e-3,
-        schedule="linear",
-        warmup=1500,
-    ),
     # With a dropout of 0.3 this one had 2.5 nats after 2,800 updates, where the other has 1.3.
     "multi30k-de-en-tiny": replace(_FAIR, **_GERMAN, steps=6000),
 }
