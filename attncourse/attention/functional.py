@@ -1,4 +1,17 @@
-"""Attention itself (chapter 03): one function that attends, and one that gives its weights."""
+"""Attention itself (chapter 03): a mean of the values, weighted by how well each key answers.
+
+For three queries and seven keys of width 5, and values of width 2, it is this:
+
+    >>> query, key, value = torch.randn(3, 5), torch.randn(7, 5), torch.randn(7, 2)
+    >>> scores = query @ key.mT / math.sqrt(5)  # (query, key): (3, 7)
+    >>> weights = scores.softmax(-1)  # (query, key), each row sums to one
+    >>> output = weights @ value  # (query, value_width): (3, 2)
+
+`attend` gives the output, `attention_weights` the weights, with masks, dropout and other scores:
+
+    >>> torch.allclose(attend(query, key, value), output, atol=1e-6)
+    True
+"""
 
 from __future__ import annotations
 
@@ -23,18 +36,6 @@ from attncourse.masks import masked_softmax
 from attncourse.scores import ScaledDotProductScore, scaled_dot_product
 
 Score = Callable[[Tensor, Tensor], Tensor]
-
-
-def _weigh(query, key, mask=None, causal=False, score=None, scale=None, dropout=0.0) -> Tensor:
-    """The formula: softmax(Q K^T / sqrt(d)), or of another score. Its arguments are checked."""
-    if _is_default(score):
-        scores = scaled_dot_product(query, key, scale)  # (..., query, key)
-    else:
-        scores = _asked(score, query, key)
-    if causal:
-        mask = with_causal(mask, query, key)
-    weights = masked_softmax(scores, mask).to(query.dtype)  # each row sums to one, or is zero
-    return F.dropout(weights, dropout) if dropout else weights
 
 
 def attend(
@@ -88,11 +89,16 @@ def attend(
         >>> attend(torch.tensor([[0.0, 0.0]]), key, value)
         tensor([[15.]])
     """
-    _require_inputs(query, key, mask, causal, score, scale, dropout)
-    require_value(query, key, value)
     if _is_default(score):
+        _require_inputs(query, key, mask, causal, score, scale, dropout)
+        require_value(query, key, value)
+        # The same in one kernel, which never stores the weights.
         return fused(query, key, value, mask, causal, scale, dropout)
-    return _weigh(query, key, mask, causal, score, scale, dropout) @ value
+    weights = attention_weights(  # (..., query, key)
+        query, key, mask, causal=causal, score=score, scale=scale, dropout=dropout
+    )
+    require_value(query, key, value)
+    return weights @ value  # (..., query, value_width)
 
 
 def attention_weights(
@@ -125,15 +131,22 @@ def attention_weights(
                 [0.5000, 0.5000]])
     """
     _require_inputs(query, key, mask, causal, score, scale, dropout)
-    return _weigh(query, key, mask, causal, score, scale, dropout)
+    if score is None:
+        scores = scaled_dot_product(query, key, scale)  # Q K^T / sqrt(d), (..., query, key)
+    else:
+        scores = _checked_scores(score, query, key)  # (..., query, key)
+    if causal:
+        mask = with_causal(mask, query, key)
+    weights = masked_softmax(scores, mask).to(query.dtype)  # each row sums to one, or is zero
+    return F.dropout(weights, dropout) if dropout else weights
 
 
 def _is_default(score: Score | None) -> bool:
     return score is None or type(score) is ScaledDotProductScore
 
 
-def _asked(score: Score, query: Tensor, key: Tensor) -> Tensor:
-    """Ask a score for every pair, and refuse what is not (..., query, key)."""
+def _checked_scores(score: Score, query: Tensor, key: Tensor) -> Tensor:
+    """Score every pair, and refuse what is not (..., query, key)."""
     scores = score(query, key)
     wanted = (*query.shape[:-1], key.shape[-2])
     if not isinstance(scores, Tensor) or scores.shape != wanted:
