@@ -19,9 +19,9 @@ class KeyValueCache:
     gives a cache that is complete: nothing is appended any more, as when all that is looked at is a
     sentence read before.
 
-    A layer replaces the tensors in its cache and never changes what they hold, so `copy` is cheap.
-    Without gradients they are the beginning of a buffer that doubles when it is full: a token
-    costs no copy of all before it.
+    What a cache holds is never changed, only replaced by more, so a `copy` shares it and costs
+    nothing. Without gradients there is room for more behind it, see `_Buffer`: a token is appended
+    without a copy of all before it.
 
     Attributes:
         key: (batch, kv_heads, length, head_dim), or None while it is empty.
@@ -44,7 +44,7 @@ class KeyValueCache:
         self.value: Tensor | None = None
         self.complete = False
         self._owner: Any = None  # the layer whose keys and values these are
-        self._buffer: _Buffer | None = None  # where they stand, perhaps with those of copies
+        self._buffer: _Buffer | None = None  # where they stand, shared with the copies
 
     def __len__(self) -> int:
         return 0 if self.key is None else self.key.shape[-2]
@@ -66,26 +66,13 @@ class KeyValueCache:
 
     def reserve(self, layer: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Give old and new keys and values; the cache holds them after `commit`, and not yet."""
-        self.require_owner(layer)
-        if self.complete:
-            raise ValueError(
-                f"cache is complete, its {len(self)} keys were projected before: give no key to a "
-                "layer that is called with it"
-            )
-        if key.shape[:3] != value.shape[:3]:
-            raise ValueError(
-                "key and value disagree in batch, heads or length: "
-                f"{tuple(key.shape)} and {tuple(value.shape)}"
-            )
+        self._require_appendable(layer, key, value)
         if self.key is None:
             return key, value
-        _require_appendable("key", self.key, key)
-        _require_appendable("value", self.value, value)
-        if torch.is_grad_enabled() or values_unknown(key):
-            self._buffer = None
+        if torch.is_grad_enabled() or values_unknown(key):  # nothing may be written in place
             return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
         if self._buffer is None or not self._buffer.takes(key, after=(self.key, self.value)):
-            self._buffer = _Buffer(self.key, self.value, 2 * (len(self) + key.shape[-2]))
+            self._buffer = _Buffer(self.key, self.value, capacity=2 * (len(self) + key.shape[-2]))
         return self._buffer.append(key, value)
 
     def commit(self, layer: Any, key: Tensor, value: Tensor) -> None:
@@ -93,7 +80,7 @@ class KeyValueCache:
         self.key, self.value, self._owner = key, value, layer
 
     def read(self, layer: Any) -> tuple[Tensor, Tensor]:
-        """Give all keys and values to the layer whose they are."""
+        """Give all keys and values to the layer that projected them."""
         self.require_owner(layer)
         return self.key, self.value
 
@@ -108,8 +95,7 @@ class KeyValueCache:
     def copy(self) -> KeyValueCache:
         """Give a cache that holds the same, and can go on from here on its own."""
         new = KeyValueCache()
-        new.key, new.value = self.key, self.value
-        new.complete, new._owner, new._buffer = self.complete, self._owner, self._buffer
+        new.__dict__.update(self.__dict__)
         return new
 
     def select(self, index: Int64[Tensor, "rows"]) -> KeyValueCache:
@@ -117,8 +103,24 @@ class KeyValueCache:
         new = self.copy()
         new._buffer = None
         if self.key is not None:
-            new.key, new.value = (held.index_select(0, index) for held in (self.key, self.value))
+            new.key, new.value = self.key.index_select(0, index), self.value.index_select(0, index)
         return new
+
+    def _require_appendable(self, layer: Any, key: Tensor, value: Tensor) -> None:
+        self.require_owner(layer)
+        if self.complete:
+            raise ValueError(
+                f"cache is complete, its {len(self)} keys were projected before: give no key to a "
+                "layer that is called with it"
+            )
+        if key.shape[:3] != value.shape[:3]:
+            raise ValueError(
+                "key and value disagree in batch, heads or length: "
+                f"{tuple(key.shape)} and {tuple(value.shape)}"
+            )
+        if self.key is not None:
+            _require_same_sizes("key", self.key, key)
+            _require_same_sizes("value", self.value, value)
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied or saved is keys and values, and not the layer that made them."""
@@ -130,35 +132,40 @@ class KeyValueCache:
 
 
 class _Buffer:
-    """Memory for `capacity` keys and values; a cache and its copies hold views of its beginning."""
+    """Keys and values of a cache and its copies, and room for `capacity` of them.
+
+    Each cache holds a view of the beginning. The newest view grows in place; a cache that holds
+    another one is copied into a buffer of its own first:
+
+        buffer           k1 k2 k3 k4 __ __ __ __
+        newest view      [---------]               k5 goes behind k4
+        a copy's, older  [------]                  behind k3 is no room for its own k4
+    """
 
     def __init__(self, key: Tensor, value: Tensor, capacity: int):
-        self.memory = tuple(
-            held.new_empty((*held.shape[:2], capacity, held.shape[3])) for held in (key, value)
-        )
+        self.keys = key.new_empty((*key.shape[:2], capacity, key.shape[3]))
+        self.values = value.new_empty((*value.shape[:2], capacity, value.shape[3]))
         self.length = 0
         self.append(key, value)
 
     def takes(self, key: Tensor, after: tuple[Tensor, Tensor]) -> bool:
-        """Whether new keys can follow these: no copy has gone on, and none were set by hand."""
-        memory = self.memory[0]
+        """Whether there is room for new keys, and what they come after is the newest view."""
+        room = self.length + key.shape[-2] <= self.keys.shape[-2]
+        newest = after[0] is self.newest[0] and after[1] is self.newest[1]
         # What inference mode has made can be changed only there.
-        writable = torch.is_inference_mode_enabled() or not memory.is_inference()
-        # The views that were handed out last are the end of what stands here. A cache that holds
-        # others has fallen behind a copy, or gave back what it had reserved.
-        newest = after[0] is self.filled[0] and after[1] is self.filled[1]
-        return writable and newest and self.length + key.shape[-2] <= memory.shape[-2]
+        writable = torch.is_inference_mode_enabled() or not self.keys.is_inference()
+        return room and newest and writable
 
-    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
-        """Put them behind the others, and give all."""
-        past, self.length = self.length, self.length + key.shape[-2]
-        for memory, new in zip(self.memory, (key, value), strict=True):
-            memory[:, :, past : self.length] = new
-        self.filled = tuple(memory[:, :, : self.length] for memory in self.memory)
-        return self.filled
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Put them behind the others, and give views of all."""
+        start, self.length = self.length, self.length + key.shape[-2]
+        self.keys[:, :, start : self.length] = key
+        self.values[:, :, start : self.length] = value
+        self.newest = self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        return self.newest
 
 
-def _require_appendable(name: str, held: Tensor, new: Tensor) -> None:
+def _require_same_sizes(name: str, held: Tensor, new: Tensor) -> None:
     if held.shape[:2] + held.shape[3:] != new.shape[:2] + new.shape[3:]:
         raise ValueError(
             f"cache holds a {name} of shape {tuple(held.shape)}, (batch, kv_heads, length, "
