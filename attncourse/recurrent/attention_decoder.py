@@ -1,4 +1,19 @@
-"""The decoder with attention (chapter 05): it looks back at the source before every word."""
+"""The decoder with attention (chapter 05): it looks back at the source before every word.
+
+One step, from the state s before a token with the embedding y, over the encoder's memory h (the
+biases left out):
+
+    scores = tanh(W s + U h) @ v                       (source,)
+    weights = softmax(scores)                          (source,)
+    c = weights @ h                                    (memory,), the context
+    x = [y; c]                                         (embed + memory,)
+    r = sigmoid(W_r x + U_r s)                         (hidden,), the reset gate
+    z = sigmoid(W_z x + U_z s)                         (hidden,), the update gate
+    s = (1 - z) * tanh(W_n x + r * (U_n s)) + z * s    (hidden,), the new state
+    logits = W_o tanh(W_h [s; y; c])                   (vocabulary,)
+
+`AttentionDecoder._step` is these lines up to the new state, for a batch and for GRUs on each other.
+"""
 
 from __future__ import annotations
 
@@ -94,22 +109,31 @@ class AttentionDecoder(DecoderParts, AttentionLayer):
             The logits, (batch, target, vocabulary), and the state after the last token.
         """
         embedded = self.embed(target, state.hidden)  # (batch, target, embed)
-        # The GRU's gates read [y; c] by W [y; c] = W_y y + W_c c: of the tokens all at once here,
-        # of each context when it is found.
+        # W [y; c] is W_y y + W_c c: the first for all tokens at once, the second step by step.
         from_tokens = self.cells.of_token(embedded)  # (batch, target, 3 * hidden)
         mask = None if state.mask is None else state.mask[:, None]  # (batch, 1, source)
         hidden, outputs, contexts = list(state.hidden.unbind(1)), [], []
         for from_token in from_tokens.unbind(1):  # (batch, 3 * hidden)
-            query = hidden[-1][:, None]  # (batch, 1, hidden), the state before this token
-            # Score, masked softmax, mean: the attention of chapter 03 with an additive score.
-            context = self.attend(  # (batch, 1, memory)
-                query, state.keys, state.memory, mask, score=self.score.of_projected
-            )[:, 0]
-            from_context = self.cells.of_context(context)  # (batch, 3 * hidden)
-            hidden = self.cells(from_token + from_context, hidden)  # each (batch, hidden)
+            hidden, context = self._step(from_token, hidden, state.keys, state.memory, mask)
             outputs.append(hidden[-1])
             contexts.append(context)
         logits = self.readout(  # (batch, target, vocabulary)
             hidden=torch.stack(outputs, 1), embedded=embedded, context=torch.stack(contexts, 1)
         )
         return logits, state._replace(hidden=torch.stack(hidden, 1))
+
+    def _step(
+        self,
+        from_token: Float[Tensor, "batch gates"],
+        hidden: list[Float[Tensor, "batch hidden"]],
+        keys: Float[Tensor, "batch source attention"],
+        memory: Float[Tensor, "batch source memory"],
+        mask: Bool[Tensor, "batch 1 source"] | None,
+    ) -> tuple[list[Float[Tensor, "batch hidden"]], Float[Tensor, "batch memory"]]:
+        """Look back at the source, then read the token and what was found."""
+        query = hidden[-1][:, None]  # s, the top layer's: (batch, 1, hidden)
+        context = self.attend(  # c: additive scores, masked softmax, mean, (batch, 1, memory)
+            query, keys, memory, mask, score=self.score.of_projected
+        )[:, 0]
+        read = from_token + self.cells.of_context(context)  # W_r x, W_z x, W_n x side by side
+        return self.cells(read, hidden), context  # the GRUs' new states, and c
