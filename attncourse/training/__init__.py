@@ -4,7 +4,7 @@
 |---|---|
 | `loop` | `fit`, the training loop: the others are what it is made of |
 | `options` | what it is asked for, and what it refuses |
-| `state` | what changes from step to step |
+| `state` | what changes from step to step, and how the parts of a step are made |
 | `resuming` | how that is saved, and goes on |
 | `loss` | cross-entropy per real token |
 | `projected` | the same without ever holding all logits |

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
@@ -23,7 +22,7 @@ from attncourse.training.locks import held
 from attncourse.training.optimisers import adam
 from attncourse.training.options import Checkpoints, Validation
 from attncourse.training.progress import Silent, reporter
-from attncourse.training.sharding import shard, sharded_part, whole
+from attncourse.training.sharding import shard, sharded_part
 from attncourse.training.state import Training
 from attncourse.training.workers import Workers
 
@@ -37,12 +36,12 @@ def _train(
     interrupted: threading.Event,
 ) -> None:
     """Make step after step until the last, the end of all patience, or Ctrl-C."""
-    for batches, epoch_ends in training.remaining_steps():
-        _step(training, batches)
+    validation, checkpoints = training.validation, training.checkpoints
+    for batches, epoch_ends in training.remaining_steps():  # fetch
+        _step(training, batches)  # forward, backward, clip, step
         show.step(epoch_ends)
         finished = training.is_last(epoch_ends)
 
-        validation, checkpoints = training.validation, training.checkpoints
         if validation and (finished or _due(training.step, validation.every, epoch_ends)):
             loss = training.validate()
             show.say(f"step {training.step:,}: validation loss {loss:.3f}")
@@ -50,8 +49,8 @@ def _train(
 
         call_all(callbacks, training.step, training.model, training.history, interrupted)
         stopped = training.workers.any(interrupted.is_set(), training.device)
-        due = finished or stopped
-        if checkpoints and (due or _due(training.step, checkpoints.every, epoch_ends)):
+        ends = finished or stopped
+        if checkpoints and (ends or _due(training.step, checkpoints.every, epoch_ends)):
             resuming.save(training, write=training.workers.first)
         if stopped:
             raise interruption(training.step, training.file)
@@ -60,43 +59,21 @@ def _train(
 
 
 def _step(training: Training, batches: Sequence[Any]) -> None:
-    """Make one step with some batches, or raise and leave the weights as they are.
+    """Make one step with a batch, or with the several that `accumulate` asks for.
 
-    Each batch's mean counts by its share of the tokens: a mean of means would favour the tokens
-    of small batches. So it is with each process' share of a batch.
+    If it cannot be made, it raises and leaves the weights as they are.
     """
-    optimiser, scaler, workers = training.optimiser, training.scaler, training.workers
-    count = training.objective.count
-    tokens, total = sum(count(batch) for batch in batches), 0.0
-
+    tokens, total = training.count(batches), 0.0
     training.set_learning_rate()
     training.model.train()
-    optimiser.zero_grad()
-
-    # Forward and backward.
-    workers.seed(training.seed, training.step + 1, workers.rank)
-    for number, batch in enumerate(batches, 1):
-        own = workers.share(batch)
-        weight = 0 if own is None else count(own) / max(tokens, 1)
-        # Gradients are sent round once, with the last batch's.
-        with workers.alone(training.loss_of) if number < len(batches) else nullcontext():
-            # Without a share too, or the other processes would wait for this one's gradients.
-            loss = training.loss_of(batch if own is None else own) * weight
-            # The processes' gradients are averaged, and are wanted added up.
-            scaler.scale(loss * workers.size).backward()
+    training.optimiser.zero_grad()
+    for batch, weight in training.shares(batches, tokens):
+        loss = training.loss_of(batch) * weight  # forward
+        training.backward(loss)
         total = total + loss.detach()
-
-    # Clip.
-    scaler.unscale_(optimiser)
-    clip = math.inf if training.clip is None else training.clip
-    norm = whole(nn.utils.clip_grad_norm_(training.model.parameters(), clip))
-    # Both in one transfer: each would make a GPU wait.
-    loss, norm = torch.stack([workers.total(total), norm.to(total)]).tolist()
-    training.require_finite(loss, norm)
-
-    # Step.
-    scaler.step(optimiser)
-    scaler.update()
+    norm = training.clip_gradients()
+    loss, norm = training.finite(total, norm)
+    training.update_weights()
     training.record(len(batches), loss, norm, tokens)
 
 
@@ -262,21 +239,8 @@ def fit(
         )
         if resumed:
             show.say(f"going on after step {training.step:,}, from {training.file}")
-        try:
+        with _ending(training, show):
             _train(training, show, callbacks if workers.first or sharded else (), interrupted)
-        except KeyboardInterrupt as stop:
-            show.say(str(stop) or "interrupted in the middle of a step")
-            raise
-        except RuntimeError as error:
-            if workers.size == 1:
-                raise
-            lost = resuming.rescue(training, error)
-            # Said at once: torchrun is about to end this process, perhaps before the error shows.
-            print(f"{type(lost).__name__}: {lost}", file=sys.stderr, flush=True)
-            raise lost from error
-        finally:
-            show.close()
-            model.eval()
     training.load_best()
     return training.history
 
@@ -300,3 +264,24 @@ def _moved(model: nn.Module, device: torch.device) -> Iterator[None]:
         if sharded_part(model) is None:
             model.to(before)
         raise
+
+
+@contextmanager
+def _ending(training: Training, show: Silent) -> Iterator[None]:
+    """Say how a training ended, save what another process' end would lose, and leave the model in
+    evaluation mode."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        show.say(str(stop) or "interrupted in the middle of a step")
+        raise
+    except RuntimeError as error:
+        if training.workers.size == 1:
+            raise
+        lost = resuming.rescue(training, error)
+        # Said at once: torchrun is about to end this process, perhaps before the error shows.
+        print(f"{type(lost).__name__}: {lost}", file=sys.stderr, flush=True)
+        raise lost from error
+    finally:
+        show.close()
+        training.model.eval()

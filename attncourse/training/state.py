@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader
 from attncourse.training.history import History
 from attncourse.training.objective import Loss, Objective, mean_loss
 from attncourse.training.options import Checkpoints, Seeded, Validation
+from attncourse.training.sharding import whole
 from attncourse.training.weights import state_and_ties, uncompiled
 from attncourse.training.workers import Workers
 
@@ -100,9 +102,40 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * factor
 
-    def require_finite(self, loss: float, norm: float) -> None:
-        """Refuse to make a step of such a loss, or of gradients of such a norm."""
+    def count(self, batches: Sequence[Any]) -> int:
+        """Count the tokens of a step, or the rows if the loss is one's own."""
+        return sum(self.objective.count(batch) for batch in batches)
+
+    def shares(self, batches: Sequence[Any], tokens: int) -> Iterator[tuple[Any, float]]:
+        """Give this process' share of each batch, and the weight of its mean: its share of the
+        step's tokens. A mean of means would favour the tokens of small batches."""
+        workers = self.workers
+        workers.seed(self.seed, self.step + 1, workers.rank)  # each draws a dropout of its own
+        for number, batch in enumerate(batches, 1):
+            own = workers.share(batch)
+            # Gradients are sent round once, with the last batch's.
+            with workers.alone(self.loss_of) if number < len(batches) else nullcontext():
+                if own is None:  # the other processes would wait for this one's gradients
+                    yield batch, 0.0
+                else:
+                    yield own, self.objective.count(own) / max(tokens, 1)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss to those that are there."""
+        # The processes' gradients are averaged, and are wanted added up.
+        self.scaler.scale(loss * self.workers.size).backward()
+
+    def clip_gradients(self) -> Tensor:
+        """Bring the norm of all gradients together down to `clip`; give what it was."""
+        self.scaler.unscale_(self.optimiser)
+        clip = math.inf if self.clip is None else self.clip
+        return whole(nn.utils.clip_grad_norm_(self.model.parameters(), clip))
+
+    def finite(self, loss: Tensor, norm: Tensor) -> tuple[float, float]:
+        """Give the loss of all processes and the norm as numbers; refuse what is not finite."""
         step = self.step + 1
+        # Both in one transfer: each would make a GPU wait.
+        loss, norm = torch.stack([self.workers.total(loss), norm.to(loss)]).tolist()
         if not math.isfinite(loss):
             what = f"the loss is {loss}"
         # In float16 a gradient may overflow: then the scaler leaves the update out and scales
@@ -112,8 +145,13 @@ class Training:
         ):
             what = f"the norm of the gradients is {norm}, with a loss of {loss:g}"
         else:
-            return
+            return loss, norm
         raise self.failure(step, f"{what}; the weights are those after step {step - 1}")
+
+    def update_weights(self) -> None:
+        """Let the optimiser make its step."""
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
 
     def record(self, batches: int, loss: float, norm: float, count: int) -> None:
         """Count a step that was made."""
