@@ -1,4 +1,4 @@
-"""attncourse.transformer.layers: the network, the residual connection, the layers."""
+"""attncourse.transformer.sublayers and layers: the network, the residual connection, the layers."""
 
 from __future__ import annotations
 
