@@ -10,6 +10,7 @@ from attncourse.metrics.alignments import (
     alignment_links,
 )
 from attncourse.metrics.intervals import Interval, bleu_interval, bootstrap_interval
+from attncourse.metrics.moses import moses_text, moses_tokens
 from attncourse.metrics.tallies import (
     Tally,
     exact_match,
@@ -17,14 +18,7 @@ from attncourse.metrics.tallies import (
     perplexity,
     token_accuracy,
 )
-from attncourse.metrics.translations import (
-    Bleu,
-    ComparableBleu,
-    bleu,
-    comparable_bleu,
-    moses_text,
-    moses_tokens,
-)
+from attncourse.metrics.translations import Bleu, ComparableBleu, bleu, comparable_bleu
 
 __all__ = [
     "AlignmentError",

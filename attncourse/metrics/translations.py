@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from attncourse.checks import require_pairs, require_several
-
-MOSES_LANGUAGES = ("en", "de", "fr")
+from attncourse.checks import require_pairs
+from attncourse.metrics.moses import moses_library, moses_text, moses_tokens
 
 
 class Bleu(NamedTuple):
@@ -145,60 +144,11 @@ def comparable_bleu(
         tokenize="none",
         lowercase=True,
     )
-    tokeniser = f"|moses:{language}|sacremoses:{_sacremoses().__version__}"
+    tokeniser = f"|moses:{language}|sacremoses:{moses_library().__version__}"
     return ComparableBleu(
         moses=moses._replace(signature=moses.signature + tokeniser),
         standard=bleu(texts, sets, lowercase=True),
     )
-
-
-def moses_tokens(texts: Sequence[str], language: str) -> list[str]:
-    """Lower-case texts and cut them as the Moses tokeniser does (chapter 05).
-
-    Args:
-        texts: as people write them.
-        language: theirs, `"en"`, `"de"` or `"fr"`.
-
-    Returns:
-        The texts with one space between any two tokens, for `tokenize="none"`.
-
-    Raises:
-        ImportError: if the `sacremoses` library is missing.
-        TypeError: if `texts` is one text.
-        ValueError: if the language is another.
-
-    Example:
-        >>> moses_tokens(["L'homme dort."], "fr"), moses_tokens(["The dog's toy."], "en")
-        (["l' homme dort ."], ["the dog 's toy ."])
-    """
-    require_several("texts", texts)
-    _require_language(language)
-    tokenizer = _sacremoses().MosesTokenizer(language)
-    return [tokenizer.tokenize(text.lower(), return_str=True, escape=False) for text in texts]
-
-
-def moses_text(words: Sequence[str], language: str) -> str:
-    """Put words together to a text as people write it (chapter 05).
-
-    Args:
-        words: as `split_words` sets them apart.
-        language: theirs, `"en"`, `"de"` or `"fr"`.
-
-    Returns:
-        The text, in which punctuation has found its place again.
-
-    Raises:
-        ImportError: if the `sacremoses` library is missing.
-        TypeError: if `words` is one text.
-        ValueError: if the language is another.
-
-    Example:
-        >>> moses_text(["the", "dog", "'s", "toy", "."], "en")
-        "the dog's toy."
-    """
-    require_several("words", words, "words")
-    _require_language(language)
-    return _sacremoses().MosesDetokenizer(language).detokenize(words, unescape=False)
 
 
 def bleu_counts(
@@ -282,11 +232,6 @@ def _are_texts(given) -> bool:
     return isinstance(given, Sequence) and all(isinstance(text, str) for text in given)
 
 
-def _require_language(language: str) -> None:
-    if language not in MOSES_LANGUAGES:  # Moses would take it for English in silence
-        raise ValueError(f"language must be one of {', '.join(MOSES_LANGUAGES)}, got {language!r}")
-
-
 def _metric(tokenize: str, lowercase: bool):
     metric = _sacrebleu()
     if tokenize not in metric.TOKENIZERS:
@@ -305,13 +250,3 @@ def _sacrebleu():
             "BLEU needs the library sacrebleu, which is missing: pip install sacrebleu"
         ) from error
     return BLEU
-
-
-def _sacremoses():
-    try:
-        import sacremoses
-    except ImportError as error:
-        raise ImportError(
-            "Moses tokens need the library sacremoses, which is missing: pip install sacremoses"
-        ) from error
-    return sacremoses
