@@ -8,10 +8,11 @@ import pytest
 from corpus_rules import BEFORE, FEMININE, H_ASPIRATED, H_MUTE, NOUNS, starts_with_vowel
 
 from attncourse.data.grammar.choices import choices, held_out
-from attncourse.data.grammar.clauses import Clause, Predicate, Relative, say
+from attncourse.data.grammar.clauses import Clause, Relative, say
 from attncourse.data.grammar.inflection import conjugate
 from attncourse.data.grammar.lexicon import adjectives, nouns, phrases, verbs
 from attncourse.data.grammar.nominals import Fixed, Group, Nominal, Pronoun
+from attncourse.data.grammar.predicates import Predicate
 from attncourse.data.grammar.words import PREDICATIVE
 
 

@@ -6,7 +6,8 @@
 | `inflection` | how words change |
 | `lexicon` | the words with all their forms |
 | `nominals` | a noun, its determiner, its adjectives, in both languages |
-| `clauses` | verbs, clauses, sentences; the links between the languages |
+| `predicates` | a verb, or "is" and an adjective, with what follows it |
+| `clauses` | clauses, sentences; the links between the languages |
 | `choices` | what goes with what, and which pairs are held out |
 | `drawing` | sentences drawn by chance |
 """

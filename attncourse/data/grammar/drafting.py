@@ -14,9 +14,10 @@ from attncourse.data.grammar.choices import (
     persons_do,
     usual_subjects,
 )
-from attncourse.data.grammar.clauses import Clause, Predicate
+from attncourse.data.grammar.clauses import Clause
 from attncourse.data.grammar.lexicon import phrases
 from attncourse.data.grammar.nominals import PLURAL, SINGULAR, Fixed, Nominal, Pronoun
+from attncourse.data.grammar.predicates import Predicate
 from attncourse.data.grammar.words import OBJECTS, PRONOUNS
 
 ANIMATE = frozenset({"person", "animal"})
