@@ -77,6 +77,23 @@ def _added(scores, mask):
     return (scores if mask is None else scores + mask).softmax(-1)
 
 
+# What every attention with a mask has to stand.
+MASKS = (
+    Case(label="a causal mask", mask="causal", sizes={"query": 5, "key": 5}),
+    Case(
+        label="a padding mask of one row",
+        mask="padding",
+        hint="The mask broadcasts: it may have fewer rows than there are queries.",
+    ),
+    Case(label="an empty row", mask="empty row", hint=EMPTY),
+    Case(
+        label="scores in the thousands",
+        mask="random",
+        scale={"query": 1000.0},
+        hint="Leave exp to torch.softmax, which subtracts the largest score first.",
+    ),
+)
+
 EXERCISE = Exercise(
     name="scaled_dot_product_attention",
     chapter="03",
@@ -94,19 +111,7 @@ EXERCISE = Exercise(
         Case(label="as many keys as the query is wide", sizes={"key": 3, "width": 3}),
         Case(label="values as wide as the keys", sizes={"width": 3, "value_width": 3}),
         Case(label="a random mask", mask="random"),
-        Case(label="a causal mask", mask="causal", sizes={"query": 5, "key": 5}),
-        Case(
-            label="a padding mask of one row",
-            mask="padding",
-            hint="The mask broadcasts: it may have fewer rows than there are queries.",
-        ),
-        Case(label="an empty row", mask="empty row", hint=EMPTY),
-        Case(
-            label="scores in the thousands",
-            mask="random",
-            scale={"query": 1000.0},
-            hint="Leave exp to torch.softmax, which subtracts the largest score first.",
-        ),
+        *MASKS,
         Case(
             label="more leading axes",
             mask="empty row",

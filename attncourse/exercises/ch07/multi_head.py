@@ -8,8 +8,7 @@ from dataclasses import replace
 import torch
 
 import attncourse
-from attncourse.exercises.ch03.masked_softmax import EMPTY
-from attncourse.exercises.ch03.scaled_dot_product_attention import NORMALISE
+from attncourse.exercises.ch03.scaled_dot_product_attention import MASKS, NORMALISE
 from attncourse.exercises.ch07.split_heads import TIED
 from attncourse.exercises.judging import STRIDED, Case, Exercise, Input, Misconception, allowed
 from attncourse.exercises.judging import size as length_of
@@ -147,19 +146,7 @@ EXERCISE = Exercise(
             mask="random",
             sizes={"heads": 3, "head_dim": 3},
         ),
-        Case(label="a causal mask", mask="causal", sizes={"query": 5, "key": 5}),
-        Case(
-            label="a padding mask of one row",
-            mask="padding",
-            hint="The mask broadcasts: it may have fewer rows than there are queries.",
-        ),
-        Case(label="an empty row", mask="empty row", hint=EMPTY),
-        Case(
-            label="scores in the thousands",
-            mask="random",
-            scale={"query": 1000.0},
-            hint="Leave exp to torch.softmax, which subtracts the largest score first.",
-        ),
+        *MASKS,
         replace(STRIDED, mask="random"),
         Case(label="float64", mask="empty row", dtype=torch.float64),
         Case(label="bfloat16", mask="empty row", dtype=torch.bfloat16),
