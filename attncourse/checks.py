@@ -239,10 +239,7 @@ def require_padding_mask(name: str, mask: Tensor, tokens: Tensor) -> None:
         raise ValueError(
             f"{name} {tuple(mask.shape)} and its tokens {tuple(tokens.shape)} disagree in shape"
         )
-    if mask.device != tokens.device:
-        raise ValueError(
-            f"{name} and its tokens disagree in device: {mask.device} and {tokens.device}"
-        )
+    require_same_device("its tokens", mask, tokens, of=name)
 
 
 def require_no_hole(**masks: Tensor | None) -> None:
