@@ -328,8 +328,12 @@ def test_huge_contents_of_masked_slots_reach_neither_outputs_nor_gradients(dtype
 
 
 def not_finite(case: str, *leading: int, dtype: torch.dtype, length: int = QUERIES):
-    """Draw self-attention's query, key and value, some of whose scores are NaN."""
-    query, key, value = tensors(*leading, queries=length, keys=length, dtype=dtype)
+    """Draw self-attention's query, key and value, some of whose scores are NaN.
+
+    The value is as wide as the query: for any other, PyTorch takes no kernel that hides NaN.
+    """
+    query, key, _ = tensors(*leading, queries=length, keys=length, dtype=dtype)
+    value = torch.randn_like(query)
     if case == "query":
         query[..., 1, :] = math.nan
     elif case == "infinite query":
