@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import shutil
 from pathlib import Path
 
 
@@ -12,7 +13,8 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
 
     Args:
         path: the file to write; its folder is made if need be.
-        content: what the file will hold.
+        content: what the file will hold. Who may read it stays as it was; of a new file, the
+            user's umask says.
 
     Raises:
         OSError: if the folder cannot be made or written to. The old file is then untouched.
@@ -27,14 +29,15 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, since only within one file system is a renaming atomic.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(part, "xb") as file:
+            if path.exists():
+                shutil.copymode(path, part)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # a temporary file is its owner's alone
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:  # also a Ctrl-C
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
