@@ -60,9 +60,9 @@ def test_the_lines_that_are_too_long_are_named_and_cost_no_other(echo, capsys):
 
 def test_a_file_is_translated_to_a_file(echo, tmp_path, capsys):
     source, target = tmp_path / "en.txt", tmp_path / "new" / "fr.txt"
-    source.write_bytes("\ufeffété\r\n\nchat".encode())
+    source.write_bytes("\ufeffété\r\n\nchat".encode() + b" caf\xe9")  # a byte that is no UTF-8
     assert cli.main(["translate", "--input", str(source), "--output", str(target)]) == 0
-    assert target.read_bytes().decode().lstrip("\ufeff") == "ÉTÉ\n\nCHAT\n"
+    assert target.read_bytes().decode().lstrip("\ufeff") == "ÉTÉ\n\nCHAT CAF\ufffd\n"
     assert capsys.readouterr().out == ""
     assert cli.main(["translate", "--input", str(source), "--output", str(source)]) == 0
     assert source.read_bytes() == target.read_bytes()
