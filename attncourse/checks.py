@@ -82,6 +82,7 @@ def require_dropout(share: float) -> None:
 
 def require_smoothing(label_smoothing: float) -> None:
     """Refuse what is no share."""
+    require_number("label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
 

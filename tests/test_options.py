@@ -35,6 +35,11 @@ def test_bad_numbers_are_named():
     refuses(ValueError, "accumulate", "positive", "0", accumulate=0)
     refuses(ValueError, "seed", "negative", "-1", seed=-1)
     refuses(TypeError, "seed", "integer", "float", seed=1.5)
+    refuses(ValueError, "seed", "2**64", str(2**64), seed=2**64)
+    refuses(TypeError, "learning_rate", "number", "str", learning_rate="0.1")
+    for wrong in (-0.1, math.nan, math.inf):
+        refuses(ValueError, "learning_rate", str(wrong), learning_rate=wrong)
+    refuses(TypeError, "label_smoothing", "number", "str", label_smoothing="0.1")
     refuses(ValueError, "clip", "0", clip=0)
     refuses(TypeError, "clip", "str", clip="1")
     refuses(ValueError, "precision", "half", precision="half")
@@ -158,8 +163,9 @@ def test_what_gives_no_batches_again_and_again_is_refused():
     refuses(TypeError, "batches", "got Batch", batches=Batch.of(corpus(3)))
     refuses(TypeError, "batches", "generator", batches=(each for each in small_batches()))
     refuses(TypeError, "validation", "list_iterator", validation=iter([]))
-    refuses(ValueError, "batches", "at least one", batches=[])
-    refuses(ValueError, "validation", "at least one batch", validation=[])
+    for nothing in ([], torch.utils.data.DataLoader([]), torch.zeros(0, 3)):
+        refuses(ValueError, "batches", "at least one", batches=nothing)
+        refuses(ValueError, "validation", "at least one batch", validation=nothing)
 
 
 def test_a_single_callback_is_refused_before_the_first_step():
@@ -199,7 +205,7 @@ class Placed(nn.Linear):
         ({"schedule": 1.0}, []),
         ({"callbacks": print}, []),
         ({"optimiser": lambda model: plain_sgd(small_model())}, ["cpu", "cpu"]),
-        ({"learning_rate": -1.0}, ["cpu", "cpu"]),
+        ({"learning_rate": -1.0}, []),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -219,6 +225,15 @@ def test_a_refused_call_leaves_no_folder(tmp_path, options):
     with pytest.raises((TypeError, ValueError)):
         fit(small_model(), **(settings | QUIET | options))
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pt/a.safetensors", "model.pt/new/folder"])
+def test_a_file_in_the_place_of_the_checkpoints_folder_is_named(tmp_path, name):
+    """Kind: an error of somebody else's, and a file that may be lost."""
+    file = tmp_path / "model.pt"
+    file.write_text("weights")
+    refuses(ValueError, "checkpoint", "folder", str(file), checkpoint=tmp_path / name)
+    assert file.read_text() == "weights"
 
 
 # The kind: NumPy's numbers, which JSON refuses

@@ -59,12 +59,16 @@ def test_what_was_trained_is_what_is_loaded(tmp_path, small_corpus, recipe):
         ({"corpus": "moon"}, ["corpus", "'moon'"]),
         ({"subwords": 3}, ["size", "3"]),
         ({"label_smoothing": 1.5}, ["label_smoothing", "1.5"]),
+        ({"label_smoothing": "0.1"}, ["label_smoothing", "number", "str"]),
         ({"learning_rate": -1.0}, ["learning rate", "-1.0"]),
+        ({"learning_rate": "0.1"}, ["learning_rate", "number", "str"]),
         ({"adam": {"betas": [0.9, 2.0]}}, ["beta", "2.0"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_cannot_be_trained_leaves_no_folder(tmp_path, small_corpus, changes, words):
+def test_what_cannot_be_trained_leaves_no_folder(
+    tmp_path, small_corpus, own_errors, changes, words
+):
     with refused((TypeError, ValueError), *words):
         train(replace(SMALL, **changes), tmp_path / "none", device="cpu", progress=False)
     assert not (tmp_path / "none").exists()

@@ -15,7 +15,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from attncourse.checks import require_integer, require_precision, require_smoothing
+from attncourse.checks import (
+    require_integer,
+    require_number,
+    require_precision,
+    require_smoothing,
+)
 from attncourse.recipes.models import MODELS
 from attncourse.training.checkpoints import plain
 from attncourse.training.schedules import inverse_root_schedule, linear_schedule
@@ -82,7 +87,8 @@ class Recipe:
         """Refuse what could not be trained, as far as that shows without the corpus.
 
         Raises:
-            TypeError: if a number is not an integer that should be, or JSON cannot hold a value.
+            TypeError: if a number is none, or no integer that should be, or JSON cannot hold a
+                value.
             ValueError: if there is no such model, size, schedule, precision or argument of Adam,
                 a number is too small, or the training is too short for its averaging.
         """
@@ -97,6 +103,7 @@ class Recipe:
         self.to_dict()
         _require_names("adam", self.adam, ADAM)
         require_smoothing(self.label_smoothing)
+        require_number("learning_rate", self.learning_rate)
         torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=self.learning_rate, **self.adam)
         self.factor()
         with torch.device("meta"):  # shapes without numbers

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from attncourse import runtime
-from attncourse.checks import require_integer, require_precision
+from attncourse.checks import require_precision
 from attncourse.training import options, resuming
 from attncourse.training.history import History
 from attncourse.training.interrupts import call_all, interruption, interrupts_between_steps
@@ -197,7 +197,7 @@ def fit(
     options.require_callbacks(callbacks)
     options.require_clip(clip)
     options.require_choice(optimiser, model, learning_rate, sharded)
-    require_integer("seed", seed, least=0)
+    options.require_seed(seed)
     require_precision(precision)
     if checkpoint is not None:
         options.require_repeatable(batches, validation)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from attncourse.checks import require_bool, require_integer, require_smoothing
+from attncourse.checks import require_bool, require_integer, require_number, require_smoothing
 from attncourse.data.batches import Batches, require_batch
 from attncourse.training.checkpoints import checkpoint_file
 from attncourse.training.sharding import require_group
@@ -89,7 +91,7 @@ class Checkpoints:
 
     Raises:
         TypeError: if `every` is no integer, or `resume` neither True nor False.
-        ValueError: if `every` is not positive.
+        ValueError: if `every` is not positive, or a file stands where the folder would be.
 
     Example:
         >>> Checkpoints("runs/mine", every=100).file.name
@@ -103,6 +105,12 @@ class Checkpoints:
     def __post_init__(self):
         require_counts(every=self.every)
         require_bool("resume", self.resume)
+        there = next(folder for folder in self.file.absolute().parents if folder.exists())
+        if not there.is_dir():
+            raise ValueError(
+                "checkpoint must be a folder or a file ending in .safetensors, got the file "
+                f"{there}"
+            )
 
     @property
     def file(self) -> Path:
@@ -149,6 +157,10 @@ def require_choice(
     require_bool("sharded", sharded)
     if optimiser is not None and learning_rate is not None:
         raise TypeError("learning_rate is for the default optimiser; set it in yours")
+    if learning_rate is not None:
+        require_number("learning_rate", learning_rate)
+        if not 0 <= learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be 0 or more, got {learning_rate}")
     if sharded and isinstance(optimiser, torch.optim.Optimizer):
         raise TypeError(
             "optimiser must be a function where sharded is True: one that is there already holds "
@@ -219,7 +231,7 @@ def require_batches(name: str, given: object) -> None:
         raise TypeError(
             f"{name} must be several batches, such as Batches or a list of them, got {_kind(given)}"
         )
-    if isinstance(given, (list, tuple)) and not given:
+    if operator.length_hint(given, 1) == 0:  # not all that gives batches has a length
         raise ValueError(f"{name} must hold at least one batch, got none")
 
 
@@ -248,6 +260,13 @@ def require_clip(clip: object) -> None:
         raise TypeError(f"clip must be a number or None, got {_kind(clip)}")
     if clip is not None and not clip > 0:
         raise ValueError(f"clip must be positive or None, got {clip}")
+
+
+def require_seed(seed: int) -> None:
+    """Refuse what PyTorch's generators cannot be seeded with."""
+    require_integer("seed", seed, least=0)
+    if seed >= 2**64:
+        raise ValueError(f"seed must be less than 2**64, got {seed}")
 
 
 def require_repeatable(batches: Iterable[Any], validation: Validation | None) -> None:
