@@ -133,6 +133,20 @@ def test_an_unknown_device_is_named_and_leaves_no_folder(place, capsys, name):
     assert not list(place.iterdir())
 
 
+@pytest.mark.parametrize("library", ["sacrebleu", "sacremoses"])
+def test_what_scores_captions_is_asked_for_before_they_are_trained_on(
+    place, capsys, monkeypatch, library
+):
+    """Kind: what was missing showed when the training was over, and its record was lost."""
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setitem(sys.modules, f"{library}.metrics", None)
+    monkeypatch.setattr(runs, "fit", None)
+    monkeypatch.setitem(RECIPES, "captions", replace(SMALL, corpus="multi30k"))
+    assert cli.main(["train", "captions", "--device", "cpu"]) == 1
+    assert f"pip install {library}" in capsys.readouterr().err
+    assert not list(place.iterdir())
+
+
 def test_to_divide_the_weights_takes_several_processes(place, capsys):
     assert cli.main(["train", "small", "--sharded"]) == 1
     assert "--sharded is for several processes" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 from attncourse import recipes as trainings
 from attncourse import runtime
 from attncourse.recipes import RECIPES, Recipe, Run
+from attncourse.recipes.scores import require_scorer
 from attncourse.training import working_together
 
 SEED, RUNS, RESULTS = 0, Path("runs"), Path("results")
@@ -31,6 +32,7 @@ def train(asked: argparse.Namespace) -> int:
     """Train by a recipe, or go on, and record what came of it."""
     name, folder, recipe = _run_name(asked), asked.runs / _run_name(asked), RECIPES[asked.recipe]
     _require_device(asked.device)
+    require_scorer(recipe)  # not after hours of training
     with working_together(asked.device) as workers:
         if asked.sharded and workers.size == 1:
             raise ValueError("--sharded is for several processes: start them with torchrun")

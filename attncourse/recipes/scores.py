@@ -25,6 +25,7 @@ from attncourse.metrics import (
     moses_tokens,
     token_accuracy,
 )
+from attncourse.recipes.recipe import Recipe
 from attncourse.runtime import device_of, evaluating
 from attncourse.training import mean_loss
 from attncourse.translator import BEAM, Translator
@@ -140,6 +141,16 @@ def of_captions(translate: Translator, pairs: Sequence[Caption], language: str) 
             **search,
         }
     return scores
+
+
+def require_scorer(recipe: Recipe) -> None:
+    """Refuse a recipe whose scores need a library that is missing, by scoring a word.
+
+    Raises:
+        ImportError: if it is; the message says how to install it.
+    """
+    if recipe.corpus != "embedded":
+        comparable_bleu(["un"], ["un"], recipe.target)
 
 
 def _run(model, batch: Batch, source_mask: torch.Tensor, *, linked: bool):
