@@ -65,7 +65,7 @@ class KeyValueCache:
         self.commit(layer, *self.reserve(layer, key, value))
 
     def reserve(self, layer: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Give old and new keys and values. The cache holds them after `commit`, and not yet: a call
+        """Give old and new keys and values. The cache holds them after `commit`, not yet: a call
         that is refused in between leaves it as it was."""
         self._require_appendable(layer, key, value)
         if self.key is None:
