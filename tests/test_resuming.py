@@ -286,6 +286,20 @@ def test_another_setting_of_the_optimiser_is_refused(tmp_path):
         train(tmp_path, **first | {"steps": 5, "optimiser": partial(adam, betas=(0.5, 0.5))})
 
 
+def test_another_kind_of_optimiser_is_refused_by_its_name(tmp_path):
+    """Kind: taken in silence. It has the same settings, for weights of the same shapes."""
+
+    class Other(torch.optim.SGD):
+        pass
+
+    def of(kind):
+        return {"learning_rate": None, "optimiser": lambda model: kind(model.parameters(), 0.1)}
+
+    train(tmp_path, **of(torch.optim.SGD), steps=3)
+    with refused(ValueError, "optimiser class is Other", "SGD", str(tmp_path), "resume=False"):
+        train(tmp_path, **of(Other), steps=5)
+
+
 @pytest.mark.parametrize("way", ["fused", "foreach"])
 def test_how_the_optimiser_computes_is_the_callers_choice(tmp_path, way):
     """The kind: the file's options replace the caller's, in silence."""

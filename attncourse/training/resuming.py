@@ -40,6 +40,7 @@ def settings(training: Training) -> dict[str, Any]:
     groups = training.optimiser.param_groups
     found = {
         "accumulate": training.accumulate,
+        "optimiser class": type(training.optimiser).__name__,
         "learning_rate": [group["initial_lr"] for group in groups],
         "optimiser": [
             {name: value for name, value in group.items() if name not in _NO_SETTING}
