@@ -113,19 +113,16 @@ def test_the_default_is_adam_with_a_rate_of_a_thousandth():
     torch.testing.assert_close(model.first, others.first)
 
 
-def test_an_optimiser_keeps_its_rate_when_it_is_used_again():
+def test_an_optimiser_keeps_its_rate_when_it_is_used_again_unless_it_is_given_another():
+    """Kind: ignored in silence. A rate that was set by hand counts."""
     model = Biases()
     optimiser = plain_sgd(model, 0.5)
-    for _ in range(2):
-        history = fit(
-            model,
-            [Batch.of(ONE_PAIR)],
-            steps=2,
-            optimiser=optimiser,
-            schedule=lambda step: 1 / step,
-            **QUIET,
-        )
-        assert history.learning_rate == [0.5, 0.25]
+    options = {"steps": 2, "optimiser": optimiser, "schedule": lambda step: 1 / step}
+    for given, rate in ((None, 0.5), (None, 0.5), (0.3, 0.3), (None, 0.3)):
+        if given is not None:
+            optimiser.param_groups[0]["lr"] = given
+        history = fit(model, [Batch.of(ONE_PAIR)], **options, **QUIET)
+        assert history.learning_rate == [rate, rate / 2]
 
 
 def test_the_loss_of_a_step_is_the_one_before_its_update():

@@ -28,7 +28,7 @@ from attncourse.training.workers import WorkerError
 
 # What a group of an optimiser holds beside settings: what it works on, and what changes or stands
 # by itself.
-_NO_SETTING = WAYS | {"params", "lr", "initial_lr"}
+_NO_SETTING = WAYS | {"params", "lr", "initial_lr", "scheduled_lr"}
 
 
 def settings(training: Training) -> dict[str, Any]:

@@ -57,8 +57,10 @@ class Training:
     def __post_init__(self):
         # Small gradients would vanish in float16; the scaler computes with a multiple of them.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
-        for group in self.optimiser.param_groups:  # as PyTorch's own schedules do
-            group.setdefault("initial_lr", float(group["lr"]))
+        for group in self.optimiser.param_groups:
+            # Unless an earlier training left it there, the rate is the caller's.
+            if group["lr"] != group.get("scheduled_lr"):
+                group["initial_lr"] = float(group["lr"])
         for generator in self._generators().values():
             generator.manual_seed(self.seed)
         self.objective = Objective(
@@ -100,7 +102,7 @@ class Training:
         if not 0 <= factor < math.inf:
             raise ValueError(f"schedule must give a factor of 0 or more, got {factor} at {step}")
         for group in self.optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["scheduled_lr"] = group["initial_lr"] * factor
 
     def count(self, batches: Sequence[Any]) -> int:
         """Count the tokens of a step, or the rows if the loss is one's own."""
