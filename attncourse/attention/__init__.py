@@ -6,6 +6,7 @@
 | `recording` | the base of the layers that attend, and `record_attention` |
 | `multi_head` | the layer with heads (chapter 07) |
 | `cache` | keys and values kept from call to call (chapters 10 and 12) |
+| `buffer` | room for them to grow |
 """
 
 from attncourse.attention.cache import KeyValueCache

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from attncourse.attention.buffer import Buffer
 from attncourse.checks import require_same_kind, values_unknown
 
 
@@ -20,7 +21,7 @@ class KeyValueCache:
     sentence read before.
 
     What a cache holds is never changed, only replaced by more, so a `copy` shares it and costs
-    nothing. Without gradients there is room for more behind it, see `_Buffer`: a token is appended
+    nothing. Without gradients there is room for more behind it, see `Buffer`: a token is appended
     without a copy of all before it.
 
     Attributes:
@@ -44,7 +45,7 @@ class KeyValueCache:
         self.value: Tensor | None = None
         self.complete = False
         self._owner: Any = None  # the layer whose keys and values these are
-        self._buffer: _Buffer | None = None  # where they stand, shared with the copies
+        self._buffer: Buffer | None = None  # where they stand, shared with the copies
 
     def __len__(self) -> int:
         return 0 if self.key is None else self.key.shape[-2]
@@ -73,7 +74,7 @@ class KeyValueCache:
         if torch.is_grad_enabled() or values_unknown(key):  # nothing may be written in place
             return torch.cat([self.key, key], -2), torch.cat([self.value, value], -2)
         if self._buffer is None or not self._buffer.takes(key, after=(self.key, self.value)):
-            self._buffer = _Buffer(self.key, self.value, capacity=2 * (len(self) + key.shape[-2]))
+            self._buffer = Buffer(self.key, self.value, capacity=2 * (len(self) + key.shape[-2]))
         return self._buffer.append(key, value)
 
     def commit(self, layer: Any, key: Tensor, value: Tensor) -> None:
@@ -130,40 +131,6 @@ class KeyValueCache:
     def __repr__(self) -> str:
         shape = "empty" if self.key is None else f"key {tuple(self.key.shape)}"
         return f"KeyValueCache({shape}{', complete' if self.complete else ''})"
-
-
-class _Buffer:
-    """Keys and values of a cache and its copies, and room for `capacity` of them.
-
-    Each cache holds a view of the beginning. The newest view grows in place; a cache that holds
-    another one is copied into a buffer of its own first:
-
-        buffer           k1 k2 k3 k4 __ __ __ __
-        newest view      [---------]               k5 goes behind k4
-        a copy's, older  [------]                  behind k3 is no room for its own k4
-    """
-
-    def __init__(self, key: Tensor, value: Tensor, capacity: int):
-        self.keys = key.new_empty((*key.shape[:2], capacity, key.shape[3]))
-        self.values = value.new_empty((*value.shape[:2], capacity, value.shape[3]))
-        self.length = 0
-        self.append(key, value)
-
-    def takes(self, key: Tensor, after: tuple[Tensor, Tensor]) -> bool:
-        """Whether there is room for new keys, and what they come after is the newest view."""
-        room = self.length + key.shape[-2] <= self.keys.shape[-2]
-        newest = after[0] is self.newest[0] and after[1] is self.newest[1]
-        # What inference mode has made can be changed only there.
-        writable = torch.is_inference_mode_enabled() or not self.keys.is_inference()
-        return room and newest and writable
-
-    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Put them behind the others, and give views of all."""
-        start, self.length = self.length, self.length + key.shape[-2]
-        self.keys[:, :, start : self.length] = key
-        self.values[:, :, start : self.length] = value
-        self.newest = self.keys[:, :, : self.length], self.values[:, :, : self.length]
-        return self.newest
 
 
 def _require_same_sizes(name: str, held: Tensor, new: Tensor) -> None:

@@ -1,4 +1,21 @@
-"""Multi-head attention (chapter 07): several attentions side by side, each on its own features."""
+"""Multi-head attention (chapter 07): several attentions side by side, each on its own features.
+
+For five sentences of three words, a width of 6 and two heads it is this:
+
+    >>> import math, torch
+    >>> layer = MultiHeadAttention(6, num_heads=2)
+    >>> x = torch.randn(5, 3, 6)  # (batch, length, embed_dim)
+    >>> projections = layer.query_projection, layer.key_projection, layer.value_projection
+    >>> q, k, v = (project(x).unflatten(-1, (2, 3)).transpose(1, 2) for project in projections)
+    >>> weights = (q @ k.mT / math.sqrt(3)).softmax(-1)  # (batch, heads, query, key)
+    >>> heads = weights @ v  # (batch, heads, query, head_dim)
+    >>> output = layer.output_projection(heads.transpose(1, 2).flatten(2))  # (batch, query, embed)
+
+The layer does the same, and takes masks, other keys than its queries, and a cache:
+
+    >>> torch.allclose(layer(x), output, atol=1e-6)
+    True
+"""
 
 from __future__ import annotations
 
@@ -135,7 +152,7 @@ class MultiHeadAttention(AttentionLayer):
         if self.rotary is not None:
             q = self.rotary(q, 0 if cache is None else len(cache))
         k, v = self._keys_and_values(query if key is None else key, value, cache)
-        attended = self.attend(
+        attended = self.attend(  # softmax(q k^T / sqrt(head_dim)) v, see `attncourse.attend`
             q,
             self._repeat_kv_heads(k),
             self._repeat_kv_heads(v),
@@ -197,11 +214,11 @@ class MultiHeadAttention(AttentionLayer):
         if k.shape[0] != batch:  # len(k) would fix the batch of what is exported
             raise ValueError(f"query and key disagree in batch: {batch} and {k.shape[0]}")
         if mask is not None:
-            each_head = not isinstance(mask, Tensor) or mask.dim() != 3
-            shape = (batch, heads, queries, keys) if each_head else (batch, queries, keys)
+            for_all_heads = isinstance(mask, Tensor) and mask.dim() == 3
+            shape = (batch, queries, keys) if for_all_heads else (batch, heads, queries, keys)
             require_mask(mask, shape, padding="give it as padding_mask")
             require_same_device("mask", q, mask)
-            mask = mask if each_head else mask[:, None]
+            mask = mask[:, None] if for_all_heads else mask
         if padding_mask is None:
             return mask
         require_counted("padding_mask", padding_mask, (batch, keys), "(batch, key)")

@@ -1,4 +1,29 @@
-"""The training loop: fetch, forward, backward, clip, step (from chapter 04)."""
+"""The training loop (from chapter 04): fetch, forward, backward, clip, step.
+
+In its simplest form, for a model and a loss of one's own:
+
+    >>> def squares(model, batch):
+    ...     inputs, wanted = batch
+    ...     return (model(inputs) - wanted).square().mean()
+    >>> batches = [(torch.randn(7, 2), torch.randn(7, 1)) for _ in range(5)]
+    >>> model, twin = nn.Linear(2, 1), nn.Linear(2, 1)
+    >>> _ = twin.load_state_dict(model.state_dict())
+    >>> optimiser = adam(model, learning_rate=0.01)
+    >>> for batch in batches:  # fetch
+    ...     loss = squares(model, batch)  # forward
+    ...     optimiser.zero_grad()
+    ...     loss.backward()  # backward
+    ...     _ = nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # clip
+    ...     optimiser.step()  # step
+
+`fit` does the same; it also validates, keeps checkpoints from which it goes on, shares the work
+among processes, and refuses what cannot be trained:
+
+    >>> options = {"epochs": 1, "learning_rate": 0.01, "device": "cpu", "progress": False}
+    >>> _ = fit(twin, batches, loss=squares, **options)
+    >>> torch.allclose(twin.weight, model.weight)
+    True
+"""
 
 from __future__ import annotations
 
@@ -22,7 +47,7 @@ from attncourse.training.locks import held
 from attncourse.training.optimisers import adam
 from attncourse.training.options import Checkpoints, Validation
 from attncourse.training.progress import Silent, reporter
-from attncourse.training.sharding import shard, sharded_part
+from attncourse.training.sharding import moved, shard
 from attncourse.training.state import Training
 from attncourse.training.workers import Workers
 
@@ -212,7 +237,7 @@ def fit(
         interrupts_between_steps(workers) as interrupted,
         held(checkpoint.file) if checkpoint and workers.first else nullcontext(),
     ):
-        with _moved(model, device):
+        with moved(model, device):
             if sharded:
                 shard(model)
             training = Training(
@@ -251,19 +276,6 @@ def _made(optimiser: Any, model: nn.Module) -> torch.optim.Optimizer:
         optimiser = optimiser(model)
     options.require_optimiser(optimiser, model)
     return optimiser
-
-
-@contextmanager
-def _moved(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Move a model to a device; back again if it is not trained after all."""
-    before = runtime.device_of(model)
-    model.to(device)
-    try:
-        yield
-    except BaseException:
-        if sharded_part(model) is None:
-            model.to(before)
-        raise
 
 
 @contextmanager

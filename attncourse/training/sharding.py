@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from attncourse import runtime
 
 
 def shard(model: nn.Module) -> None:
@@ -57,3 +63,16 @@ def divided(tensor: Tensor, like: Tensor) -> Tensor:
     from torch.distributed.tensor import distribute_tensor
 
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
+
+
+@contextmanager
+def moved(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Move a model to a device; back again if it is not trained after all."""
+    before = runtime.device_of(model)
+    model.to(device)
+    try:
+        yield
+    except BaseException:
+        if sharded_part(model) is None:
+            model.to(before)
+        raise
