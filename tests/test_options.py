@@ -90,6 +90,21 @@ def test_an_optimiser_may_hold_a_part_of_the_weights():
     refuses(ValueError, "optimiser", "2 weights", "all frozen", model=model, optimiser=part)
 
 
+def test_the_weights_that_an_optimiser_leaves_alone_do_not_count():
+    """Kind: gradients that nobody cleared grew from step to step, and clipped all the others."""
+    histories = []
+    for frozen in (True, False):
+        model = small_model(dropout=0.0)
+        model.source.requires_grad_(not frozen)
+        model.target.requires_grad_(not frozen)
+        part = torch.optim.SGD(model.output.parameters(), lr=1.0)
+        histories.append(fit(model, small_batches(), steps=5, optimiser=part, clip=0.1, **QUIET))
+    alone, beside = histories
+    assert beside.loss == pytest.approx(alone.loss)
+    assert beside.gradient_norm == pytest.approx(alone.gradient_norm)
+    assert model.source.weight.grad is None
+
+
 @pytest.mark.parametrize(
     ("optimiser", "words"),
     [

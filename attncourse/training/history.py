@@ -15,8 +15,8 @@ class History:
         loss: of each step's batch before its update, in nats per real token, with the label
             smoothing that was asked for.
         learning_rate: with which the step was made.
-        gradient_norm: over all parameters, before clipping; None where it overflowed in float16
-            and the update was left out.
+        gradient_norm: over the optimiser's weights, before clipping; None where it overflowed in
+            float16 and the update was left out.
         tokens: how many real target tokens the batch had; with a loss of one's own, its rows.
         seconds: since the training began; what lies between an end and a resumption is left out.
         validation_step: after which steps there was a validation.

@@ -161,7 +161,8 @@ def fit(
             model where it will be trained; by default `adam`.
         learning_rate: the default optimiser's; by default 0.001.
         schedule: gives for a step (1, 2, ...) the factor on the learning rate.
-        clip: the norm of all gradients together is brought down to this; None leaves it alone.
+        clip: the norm of the gradients of all weights that the optimiser holds is brought down to
+            this; None leaves it alone.
         device: where to train; by default a GPU if there is one.
         precision: "float32", or "bfloat16" or "float16" for mixed precision.
         sharded: divide the weights among the processes of a group, see `shard`. The model stays

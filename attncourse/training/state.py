@@ -128,10 +128,18 @@ class Training:
         self.scaler.scale(loss * self.workers.size).backward()
 
     def clip_gradients(self) -> Tensor:
-        """Bring the norm of all gradients together down to `clip`; give what it was."""
+        """Bring the norm of the gradients together down to `clip`; give what it was.
+
+        Those of weights that the optimiser leaves alone do not count, and are forgotten.
+        """
         self.scaler.unscale_(self.optimiser)
+        held = [each for group in self.optimiser.param_groups for each in group["params"]]
+        trained = {id(each) for each in held}
+        for weights in self.model.parameters():
+            if id(weights) not in trained:
+                weights.grad = None
         clip = math.inf if self.clip is None else self.clip
-        return whole(nn.utils.clip_grad_norm_(self.model.parameters(), clip))
+        return whole(nn.utils.clip_grad_norm_(held, clip))
 
     def finite(self, loss: Tensor, norm: Tensor) -> tuple[float, float]:
         """Give the loss of all processes and the norm as numbers; refuse what is not finite."""
