@@ -10,7 +10,7 @@ import torch
 from matplotlib.colors import to_rgb
 from support import refused
 
-from attncourse.figures import RED, SKY, copy_map, marked_text
+from attncourse.figures import RED, SKY, copy_map, marked_text, style
 
 pytestmark = pytest.mark.usefixtures("no_figures_left")
 
@@ -27,6 +27,7 @@ def test_words_stand_in_their_lines_and_only_the_marked_ones_on_a_colour():
 
 @pytest.mark.parametrize("words", [3, 29])
 def test_no_line_leaves_the_figure(words):
+    style()
     ax = marked_text([["word"] * words, ["a"]], {})
     ax.figure.canvas.draw()
     inside = ax.figure.bbox

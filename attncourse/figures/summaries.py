@@ -41,7 +41,7 @@ def marked_text(
         raise ValueError("lines must hold at least one word, got none")
     size = min(11.0, 72 * width / (longest + 2) / CHARACTER)
     height = 2.0 * size / 72  # of a line, in inches
-    figure = plt.figure(figsize=(width, height * len(lines)))
+    figure = plt.figure(figsize=(width, height * len(lines)), layout="none")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(-1, 72 * width / size / CHARACTER - 1), ylim=(len(lines) - 0.5, -0.5))
     ax.set_axis_off()
