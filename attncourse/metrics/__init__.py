@@ -9,6 +9,12 @@ from attncourse.metrics.alignments import (
     alignment_error_rate,
     alignment_links,
 )
+from attncourse.metrics.entities import (
+    EntityTally,
+    entity_counts,
+    entity_f1_interval,
+    entity_tally,
+)
 from attncourse.metrics.intervals import Interval, bleu_interval, bootstrap_interval
 from attncourse.metrics.moses import moses_text, moses_tokens
 from attncourse.metrics.summaries import (
@@ -32,6 +38,7 @@ __all__ = [
     "AlignmentError",
     "Bleu",
     "ComparableBleu",
+    "EntityTally",
     "Interval",
     "RougeL",
     "Tally",
@@ -42,6 +49,9 @@ __all__ = [
     "bleu_interval",
     "bootstrap_interval",
     "comparable_bleu",
+    "entity_counts",
+    "entity_f1_interval",
+    "entity_tally",
     "exact_match",
     "log_likelihood",
     "longest_common_subsequence",
