@@ -55,7 +55,7 @@ def test_white_digits_are_painted_in_their_colour_where_they_stand():
             assert covers[digit, row : row + 8, column : column + 8].all()
         bare = image[:, ~covers.any(0)]  # grey noise
         assert (bare == bare[0]).all()
-        assert bare.max() <= 0.3
+        assert bare.max() <= 0.2
 
 
 def test_half_the_ink_shows_half_of_what_is_under_it():

@@ -16,7 +16,6 @@ POOLS = {
     "attention": lambda: AttentionPool(EMBED),
     "mean": lambda: GlobalPool(EMBED, how="mean", hidden_dim=13),
     "max": lambda: GlobalPool(EMBED, how="max", hidden_dim=13),
-    "learned query": lambda: GlobalPool(EMBED, how="attention", hidden_dim=13),
     "FiLM": lambda: FiLMPool(EMBED),
 }
 EVERY_POOL = pytest.mark.parametrize("name", POOLS)

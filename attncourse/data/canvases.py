@@ -24,7 +24,7 @@ COLOURS = {
 CELL, CELLS = 10, 3  # a digit has a cell of its own, of 10x10 pixels, in a grid of 3x3
 CANVAS = CELL * CELLS
 ON_CANVAS = 4  # digits
-NOISE = 0.3  # the brightest grey
+NOISE = 0.2  # the brightest grey
 
 
 @dataclass(frozen=True)

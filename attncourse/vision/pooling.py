@@ -75,13 +75,13 @@ class GlobalPool(nn.Module):
 
     Args:
         embed_dim: width of questions and features.
-        how: "mean", "max", or "attention" of a learned query that is always the same.
+        how: "mean" or "max".
         hidden_dim: width of the network that joins both; 86 at a width of 64 gives it as many
             weights as an `AttentionPool` has.
 
     Raises:
         TypeError: if a size is no integer.
-        ValueError: if a size is not positive, or `how` is none of the three.
+        ValueError: if a size is not positive, or `how` is neither.
 
     Source: Lin et al. 2014, section 3.2, for the mean, there without a question.
 
@@ -95,12 +95,9 @@ class GlobalPool(nn.Module):
         super().__init__()
         require_integer("embed_dim", embed_dim, least=1)
         require_integer("hidden_dim", hidden_dim, least=1)
-        if how not in ("mean", "max", "attention"):
-            raise ValueError(f"how must be mean, max or attention, got {how!r}")
+        if how not in ("mean", "max"):
+            raise ValueError(f"how must be mean or max, got {how!r}")
         self.how = how
-        if how == "attention":
-            self.pool = AttentionPool(embed_dim)
-            self.query = nn.Parameter(torch.randn(embed_dim))
         self.join = nn.Sequential(
             nn.Linear(2 * embed_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, embed_dim)
         )
@@ -111,11 +108,8 @@ class GlobalPool(nn.Module):
         features: Float[Tensor, "batch embed_dim height width"],
     ) -> Float[Tensor, "batch question embed_dim"]:
         """Pool the features, and join each question to them."""
-        if self.how == "attention":
-            pooled = self.pool(self.query.expand(len(features), 1, -1), features)
-        else:
-            positions = _positions(features)
-            pooled = positions.amax(1, True) if self.how == "max" else positions.mean(1, True)
+        positions = _positions(features)
+        pooled = positions.amax(1, True) if self.how == "max" else positions.mean(1, True)
         # (batch, 1, embed_dim): one vector a picture, whatever is asked
         return self.join(torch.cat([pooled.expand_as(question), question], dim=-1))
 
@@ -135,8 +129,8 @@ class FiLMPool(nn.Module):
         TypeError: if it is no integer.
         ValueError: if it is not positive.
 
-    Source: Perez et al. 2018, sections 2.1 and 3.2, where the blocks are deeper, with
-    convolutions of 3x3, batch normalisation and a residual.
+    Source: Perez et al. 2018, section 2, where several blocks follow each other, with
+    convolutions of 3x3, batch norms and residuals.
 
     Example:
         >>> pool = FiLMPool(6)
