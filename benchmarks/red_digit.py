@@ -66,7 +66,7 @@ PLAIN_EPOCHS, PLAIN_BATCH, PLAIN_RATE = 30, 64, 3e-3
 def canvas_model(name: str) -> nn.Module:
     asks = {"num_questions": len(COLOURS), "num_classes": CLASSES}
     if name == "vision Transformer":
-        return VisionTransformer(CANVAS, patch_size=5, channels=3, **asks, **VIT)
+        return VisionTransformer(CANVAS, patch_size=6, channels=3, **asks, **VIT)
     return PictureReader(ConvStem((3, 16, 32, WIDTH), strides=(1, 2, 2)), POOLS[name](), **asks)
 
 

@@ -3,7 +3,7 @@
     features = features.flatten(2).mT                    # (batch, position, embed_dim)
     answer = attention(question, features)               # the question meets every position
     answer = join(cat([features.mean(1), question]))     # it comes when all is averaged
-    answer = (scale(question) * features + shift(question)).relu().amax(1)   # it turns the features
+    answer = (scale(question) * features + shift(question)).relu().amax(1)  # it turns the features
 
 All are called as `pool(question, features)`, with several questions to one picture.
 """
@@ -120,7 +120,7 @@ class GlobalPool(nn.Module):
 class FiLMPool(nn.Module):
     r"""Scale and shift the features by the question, then take the maximum (chapter 15, eq. 15.2).
 
-    $$\max_i\ W_2 \operatorname{relu}((1 + \gamma(q)) \odot W_1 x_i + \beta(q))$$
+    $$W_2 \max_i\, \operatorname{relu}((1 + \gamma(q)) \odot W_1 x_i + \beta(q))$$
 
     Args:
         embed_dim: width of questions and features.
@@ -153,8 +153,8 @@ class FiLMPool(nn.Module):
         """Modulate the features by each question, and pool them."""
         x = self.before(_positions(features))[:, None]  # (batch, 1, position, embed_dim)
         scale, shift = self.modulation(question)[:, :, None].chunk(2, dim=-1)
-        turned = ((1 + scale) * x + shift).relu()  # (batch, question, position, embed_dim)
-        return self.after(turned).amax(2)
+        turned = torch.addcmul(shift, 1 + scale, x).relu()  # (batch, question, position, embed_dim)
+        return self.after(turned.amax(2))
 
 
 def _positions(features: Any) -> Tensor:
