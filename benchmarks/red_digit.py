@@ -55,12 +55,12 @@ RUNS = (
     ("attention", 3e-3, STEPS, 64),
     ("mean", 3e-3, STEPS, 64),
     ("max", 3e-3, STEPS, 64),
-    ("vision Transformer", 3e-3, STEPS, 32),
-    ("FiLM", 3e-3, 2 * STEPS, 64),
+    ("vision Transformer", 3e-3, 500, 32),
+    ("FiLM", 3e-3, 1200, 64),
 )
 RATES, SHORT, LAST = (1e-3, 3e-3), 200, 50
 PLAIN = ("mean", "max", "attention", "Transformer", "Transformer without positions")
-PLAIN_EPOCHS, PLAIN_BATCH, PLAIN_RATE = 30, 64, 3e-3
+PLAIN_EPOCHS, PLAIN_BATCH, PLAIN_RATE = 12, 32, 3e-3
 
 
 def canvas_model(name: str) -> nn.Module:
