@@ -18,7 +18,9 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
+import json
 from functools import partial
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -49,15 +51,17 @@ POOLS = {
 }
 VIT = {"num_layers": 3, "embed_dim": WIDTH, "num_heads": 4, "ffn_dim": 128}
 STEPS, EVERY, TEST = 700, 100, 1000  # TEST canvases are asked all four colours
-# Of each training: model, learning rate, steps, canvases a step. The rates are those that `--tune`
-# finds best; the Transformer reads a canvas anew for each colour, so it gets fewer.
+# Of each training: model, learning rate, steps, canvases a step and how many of its colours each is
+# asked. The rates are those that `--tune` finds best. The Transformer reads a canvas anew for each
+# colour: there it is better to draw another canvas.
 RUNS = (
-    ("attention", 3e-3, STEPS, 64),
-    ("mean", 3e-3, STEPS, 64),
-    ("max", 3e-3, STEPS, 64),
-    ("vision Transformer", 3e-3, 500, 32),
-    ("FiLM", 3e-3, 1200, 64),
+    ("attention", 3e-3, STEPS, 64, 4),
+    ("mean", 3e-3, STEPS, 64, 4),
+    ("max", 3e-3, STEPS, 64, 4),
+    ("FiLM", 3e-3, 1200, 64, 4),
+    ("vision Transformer", 3e-3, 600, 128, 1),
 )
+SETTING = ("model", "learning_rate", "steps", "batch", "asked")
 RATES, SHORT, LAST = (1e-3, 3e-3), 200, 50
 PLAIN = ("mean", "max", "attention", "Transformer", "Transformer without positions")
 PLAIN_EPOCHS, PLAIN_BATCH, PLAIN_RATE = 12, 32, 3e-3
@@ -66,7 +70,7 @@ PLAIN_EPOCHS, PLAIN_BATCH, PLAIN_RATE = 12, 32, 3e-3
 def canvas_model(name: str) -> nn.Module:
     asks = {"num_questions": len(COLOURS), "num_classes": CLASSES}
     if name == "vision Transformer":
-        return VisionTransformer(CANVAS, patch_size=6, channels=3, **asks, **VIT)
+        return VisionTransformer(CANVAS, patch_size=5, channels=3, **asks, **VIT)
     return PictureReader(ConvStem((3, 16, 32, WIDTH), strides=(1, 2, 2)), POOLS[name](), **asks)
 
 
@@ -120,6 +124,7 @@ def canvas_run(
     rate: float,
     steps: int,
     batch: int,
+    asked: int,
     *,
     seed: int,
     train: Digits,
@@ -137,7 +142,7 @@ def canvas_run(
     start = process_time()
     history = fit(
         model,
-        CanvasBatches(train, batch),
+        CanvasBatches(train, batch, asked=asked),
         steps=steps,
         loss=loss,
         optimiser=partial(adamw, rate=rate),
@@ -148,10 +153,7 @@ def canvas_run(
         callbacks=[measure],
     )
     told = {
-        "model": name,
-        "learning_rate": rate,
-        "steps": steps,
-        "batch": batch,
+        **dict(zip(SETTING, (name, rate, steps, batch, asked), strict=True)),
         "parameters": count(model),
         "training_loss": round(sum(history.loss[-LAST:]) / LAST, 4),
         "cpu_seconds": round(process_time() - start),
@@ -201,36 +203,44 @@ def count(model: nn.Module) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="goes on with what is in it")
     parser.add_argument("--tune", action="store_true", help="try the rates instead")
     given = parser.parse_args()
     torch.set_num_threads(1)
     train, held_out = load_digits("train"), load_digits("test")
-    record = {"name": "red-digit", "seed": given.seed, "environment": environment()}
-    runs = []
+    name = "red-digit-tuning" if given.tune else "red-digit"
+    record = {"name": name, "seed": given.seed, "environment": environment()}
     if given.tune:
-        record["name"] = "red-digit-tuning"
-        for name, _, _, batch in RUNS:
-            for rate in RATES:
-                runs.append(canvas_run(name, rate, SHORT, batch, seed=given.seed, train=train))
-                print(runs[-1], flush=True)
+        settings = [(name, rate, SHORT, *more) for name, _, _, *more in RUNS for rate in RATES]
+        test = None
     else:
+        settings = RUNS
+        test = draw_canvases(held_out, TEST, torch.Generator().manual_seed(1000 + given.seed))
         record["settings"] = {
-            "questions": "all four of each canvas",
-            "optimiser": "AdamW, warm-up of a tenth, then straight down",
+            "optimiser": "AdamW, warm-up, then straight down",
             "test_canvases": TEST,
             "every": EVERY,
             "plain_epochs": PLAIN_EPOCHS,
             "plain_learning_rate": PLAIN_RATE,
         }
-        record["plain"] = [plain_run(name, given.seed, train, held_out) for name in PLAIN]
-        print(*record["plain"], sep="\n", flush=True)
-        test = draw_canvases(held_out, TEST, torch.Generator().manual_seed(1000 + given.seed))
-        for run in RUNS:
-            runs.append(canvas_run(*run, seed=given.seed, train=train, test=test))
-            print(runs[-1], flush=True)
-    record["runs"] = runs
-    write_record(given.out, record)
+    done = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
+    if not given.tune:
+        record["plain"] = done.get("plain") or [
+            plain_run(name, given.seed, train, held_out) for name in PLAIN
+        ]
+    record["runs"] = []
+    for setting in settings:
+        run = find(done.get("runs", []), setting) or canvas_run(
+            *setting, seed=given.seed, train=train, test=test
+        )
+        record["runs"].append(run)
+        print({name: value for name, value in run.items() if name != "curve"}, flush=True)
+        write_record(given.out, record)
+
+
+def find(runs: list[dict[str, Any]], setting: tuple) -> dict[str, Any] | None:
+    """Find the run of a setting, if it is among these."""
+    return next((run for run in runs if tuple(map(run.get, SETTING)) == setting), None)
 
 
 if __name__ == "__main__":

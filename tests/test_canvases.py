@@ -86,14 +86,25 @@ def test_the_digits_of_a_test_canvas_are_in_no_training_picture():
 
 
 def test_batches_go_on_without_end_and_never_repeat():
-    batches = CanvasBatches(load_digits("train"), 3, torch.Generator().manual_seed(0))
+    batches = CanvasBatches(load_digits("train"), 3, generator=torch.Generator().manual_seed(0))
     seen = list(islice(batches, 4))
     for images, colours, labels in seen:
         assert images.shape == (3, 3, CANVAS, CANVAS)
         assert colours.shape == labels.shape == (3, 4)
     assert not any(torch.equal(one[0], two[0]) for one, two in pairwise(seen))
-    again = CanvasBatches(load_digits("train"), 3, torch.Generator().manual_seed(0))
+    again = CanvasBatches(load_digits("train"), 3, generator=torch.Generator().manual_seed(0))
     assert torch.equal(next(iter(again))[0], seen[0][0])
+
+
+def test_a_canvas_may_be_asked_fewer_of_its_colours():
+    all_of_them, two = (
+        CanvasBatches(
+            load_digits("train"), 3, asked=asked, generator=torch.Generator().manual_seed(0)
+        )
+        for asked in (4, 2)
+    )
+    for whole, part in zip(next(iter(all_of_them)), next(iter(two)), strict=True):
+        assert torch.equal(whole if whole.dim() == 4 else whole[:, :2], part)
 
 
 @pytest.mark.usefixtures("own_errors")
@@ -103,6 +114,8 @@ def test_what_cannot_be_drawn_is_refused():
         draw_canvases(digits, 0, torch.Generator())
     with refused(TypeError, "count", "float"):
         draw_canvases(digits, 2.0, torch.Generator())
+    with refused(ValueError, "asked", "4", "5"):
+        CanvasBatches(digits, 2, asked=5)
     nothing = Digits(torch.zeros(0, 8, 8), torch.zeros(0, dtype=torch.int64))
     with refused(ValueError, "digits"):
         draw_canvases(nothing, 2, torch.Generator())

@@ -106,16 +106,18 @@ def draw_canvases(digits: Digits, count: int, generator: torch.Generator) -> Can
 class CanvasBatches:
     """Canvases without end, drawn anew for every batch (chapter 15).
 
-    Each is a tuple of the images, the colours that are asked for, all four of each canvas, and the
-    answers: (canvas, 3, 30, 30), (canvas, 4) and (canvas, 4).
+    Each is a tuple of the images, the colours that are asked for, and the answers:
+    (canvas, 3, 30, 30), (canvas, asked) and (canvas, asked).
 
     Args:
         digits: what to choose from.
         batch_size: canvases a batch.
+        asked: how many of its four colours each canvas is asked.
         generator: what chance is drawn from; by default one of its own, which `fit` seeds.
 
     Raises:
-        TypeError, ValueError: as `draw_canvases`, at the first batch.
+        TypeError, ValueError: if `asked` is no integer from 1 to 4; also as `draw_canvases`, at the
+            first batch.
 
     Example:
         >>> from attncourse.data.digits import load_digits
@@ -124,12 +126,25 @@ class CanvasBatches:
         ((7, 3, 30, 30), (7, 4))
     """
 
-    def __init__(self, digits: Digits, batch_size: int, generator: torch.Generator | None = None):
+    def __init__(
+        self,
+        digits: Digits,
+        batch_size: int,
+        *,
+        asked: int = ON_CANVAS,
+        generator: torch.Generator | None = None,
+    ):
+        require_integer("asked", asked, least=1)
+        if asked > ON_CANVAS:
+            raise ValueError(
+                f"asked must be at most {ON_CANVAS}, the digits of a canvas, got {asked}"
+            )
         self.digits = digits
         self.batch_size = batch_size
+        self.asked = asked
         self.generator = torch.Generator() if generator is None else generator
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         while True:
             drawn = draw_canvases(self.digits, self.batch_size, self.generator)
-            yield drawn.images, drawn.colours, drawn.labels
+            yield drawn.images, drawn.colours[:, : self.asked], drawn.labels[:, : self.asked]
