@@ -52,8 +52,8 @@ POOLS = {
 VIT = {"num_layers": 3, "embed_dim": WIDTH, "num_heads": 4, "ffn_dim": 128}
 STEPS, EVERY, TEST = 700, 100, 1000  # TEST canvases are asked all four colours
 # Of each training: model, learning rate, steps, canvases a step and how many of its colours each is
-# asked. The rates are those that `--tune` finds best, where it can tell. The Transformer reads a canvas anew for each
-# colour: there it is better to draw another canvas.
+# asked. The rates are those that `--tune` finds best, where it can tell. The Transformer reads a
+# canvas anew for each colour: there it is better to draw another canvas.
 RUNS = (
     ("attention", 3e-3, STEPS, 64, 4),
     ("mean", 3e-3, STEPS, 64, 4),

@@ -17,7 +17,7 @@
 
 from attncourse.figures.blocks import encoder_block, matrices
 from attncourse.figures.decoding import choices, kept
-from attncourse.figures.entities import marked_text
+from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.looks import (
     BLACK,
@@ -65,6 +65,7 @@ __all__ = [
     "reached",
     "spotlight",
     "style",
+    "tagged_text",
     "three_attentions",
     "whole_transformer",
 ]

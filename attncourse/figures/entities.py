@@ -16,7 +16,7 @@ COLUMNS = 68  # signs in a line
 LETTER = 0.105  # inches a sign is wide
 
 
-def marked_text(
+def tagged_text(
     words: Sequence[str],
     spans: Sequence[Span] = (),
     *,
@@ -44,7 +44,7 @@ def marked_text(
         ValueError: if there is no word, not a weight a word, or no such word to ask.
 
     Example:
-        >>> ax = marked_text(["in", "velora"], [Span(1, 2, "place")], weights=[0.0, 1.0], asker=1)
+        >>> ax = tagged_text(["in", "velora"], [Span(1, 2, "place")], weights=[0.0, 1.0], asker=1)
         >>> [text.get_text() for text in ax.texts]
         ['in', 'velora', 'place']
     """

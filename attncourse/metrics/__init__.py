@@ -1,4 +1,4 @@
-"""Measures of translations and summaries, and of where a model looked (chapters 04, 05 and 13).
+"""Measures of translations, summaries and tags, and of where a model looked (from chapter 04).
 
 A corpus is summed before anything is divided: the mean of its batches' shares is another number.
 """
