@@ -1,4 +1,15 @@
-"""Keys and values that are kept from call to call (chapters 10 and 12)."""
+"""Keys and values that are kept from call to call (chapters 10 and 12).
+
+After three words a fourth comes. The keys of the three were projected before, and stay:
+
+    >>> keys, new_key = torch.randn(2, 5, 3, 7), torch.randn(2, 5, 1, 7)
+    >>> keys = torch.cat([keys, new_key], -2)  # (batch, kv_heads, length, head_dim)
+    >>> keys.shape
+    torch.Size([2, 5, 4, 7])
+
+So it is with the values. The class below does this for one layer; where no gradient is asked for,
+it writes them into a buffer instead, so that what is there need not be copied for each word.
+"""
 
 from __future__ import annotations
 
