@@ -140,6 +140,14 @@ def test_a_csv_that_is_cut_in_the_middle_is_named(tmp_path, own_errors, share):
         local_articles(tmp_path)
 
 
+def test_a_csv_that_is_cut_at_the_end_of_a_line_inside_an_article_is_named(tmp_path, own_errors):
+    file = write_csv(tmp_path / "train.csv")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: whole.index(b"I swim,\n") + len(b"I swim,\n")])
+    with refused(ValueError, "train.csv", "Is it whole?"):
+        local_articles(tmp_path)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_json_lines_that_are_cut_in_the_middle_are_named(tmp_path, own_errors, share):
     file = write_json_lines(tmp_path / "train.jsonl")
