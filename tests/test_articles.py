@@ -140,10 +140,11 @@ def test_a_csv_that_is_cut_in_the_middle_is_named(tmp_path, own_errors, share):
         local_articles(tmp_path)
 
 
-def test_a_csv_that_is_cut_at_the_end_of_a_line_inside_an_article_is_named(tmp_path, own_errors):
+@pytest.mark.parametrize("line", [b"I swim,\n", b"Rosa swims .\n"])
+def test_a_csv_that_is_cut_at_the_end_of_a_line_inside_a_text_is_named(tmp_path, own_errors, line):
     file = write_csv(tmp_path / "train.csv")
     whole = file.read_bytes()
-    file.write_bytes(whole[: whole.index(b"I swim,\n") + len(b"I swim,\n")])
+    file.write_bytes(whole[: whole.index(line) + len(line)])
     with refused(ValueError, "train.csv", "Is it whole?"):
         local_articles(tmp_path)
 
