@@ -26,9 +26,11 @@ RECORDS = sorted((ROOT / "results").glob("*.json"))
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
 SEVERAL = ROOT / "results/several-processes-seed0.json"
 TUNING = ROOT / "results/captions-tuning-seed0.json"
+SUMMARIES = [path for path in RECORDS if path.stem.startswith("summaries-")]
 PACE = ROOT / "results/captions-pace-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED, TUNING, PACE]]
+BY_SCRIPTS = [*DEPTH, SEVERAL, *SPEED, TUNING, PACE, *SUMMARIES]
+RECORDS = [path for path in RECORDS if path not in BY_SCRIPTS]
 
 
 def test_the_environment_is_told_and_no_place_is():
