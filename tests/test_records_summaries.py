@@ -1,4 +1,4 @@
-"""The records of `benchmarks/summaries.py`: of the script as it stands, with chapter 13's claims."""
+"""The records of `benchmarks/summaries.py`, and what chapter 13 claims of them."""
 
 from __future__ import annotations
 
