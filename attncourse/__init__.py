@@ -22,6 +22,7 @@ The names that most programs need stand here; all others in modules, such as
 | 09 The encoder block, 10 The Transformer | `transformer` |
 | 11 Training | `training`, `data`, `recipes` |
 | 12 Decoding | `decoding`, `translator`, `recipes` |
+| 13 Summarisation | `language`, `data`, `metrics` |
 | every chapter | `runtime`, `figures`, `exercises` |
 """
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for editors and type checkers
         decoding,
         exercises,
         figures,
+        language,
         metrics,
         positions,
         recipes,
