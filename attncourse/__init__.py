@@ -23,6 +23,7 @@ The names that most programs need stand here; all others in modules, such as
 | 11 Training | `training`, `data`, `recipes` |
 | 12 Decoding | `decoding`, `translator`, `recipes` |
 | 13 Summarisation | `language`, `data`, `metrics` |
+| 14 Named entities | `language`, `data`, `metrics` |
 | every chapter | `runtime`, `figures`, `exercises` |
 """
 
