@@ -34,7 +34,7 @@ def legal_tags(
     *,
     padding_mask: Bool[Tensor, "batch length"] | None = None,
 ) -> list[list[str]]:
-    r"""Give each text the likeliest tags that fit together (chapter 14, eq. 14.3).
+    r"""Give each text the likeliest tags that fit together (chapter 14, eq. 14.2).
 
     $$\hat{y} = \arg\max_{y \text{ legal}} \sum_{i=1}^{n} \ln p(y_i \mid x)$$
 
