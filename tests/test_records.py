@@ -29,7 +29,8 @@ TUNING = ROOT / "results/captions-tuning-seed0.json"
 SUMMARIES = [path for path in RECORDS if path.stem.startswith("summaries-")]
 PACE = ROOT / "results/captions-pace-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-BY_SCRIPTS = [*DEPTH, SEVERAL, *SPEED, TUNING, PACE, *SUMMARIES]
+RED_DIGIT = [path for path in RECORDS if path.stem.startswith("red-digit-")]
+BY_SCRIPTS = [*DEPTH, SEVERAL, *SPEED, TUNING, PACE, *SUMMARIES, *RED_DIGIT]
 RECORDS = [path for path in RECORDS if path not in BY_SCRIPTS]
 # Chapter 14's, see test_records_entities.py:
 ENTITIES = [path for path in RECORDS if path.stem.startswith(("entities-", "wnut17-"))]
