@@ -13,7 +13,7 @@ from attncourse.checks import require_floats, require_integer, require_same_kind
 def patchify(
     pictures: Float[Tensor, "batch channels height width"], patch_size: int
 ) -> Float[Tensor, "batch patch values"]:
-    """Cut pictures into square patches, row by row, each as one vector (chapter 15, eq. 15.3).
+    """Cut pictures into square patches, row by row, each as one vector (chapter 15, eq. 15.1).
 
     Args:
         pictures: (batch, channels, height, width).

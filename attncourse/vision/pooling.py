@@ -21,7 +21,7 @@ from attncourse.checks import require_counted, require_floats, require_integer
 
 
 class AttentionPool(nn.Module):
-    """Average the positions of a map, each weighted by how well it answers (chapter 15, eq. 15.1).
+    """Average the positions of a map, each weighted by how well it answers (chapter 15, eq. 15.2).
 
     Args:
         embed_dim: width of questions and features.
@@ -118,7 +118,7 @@ class GlobalPool(nn.Module):
 
 
 class FiLMPool(nn.Module):
-    r"""Scale and shift the features by the question, then take the maximum (chapter 15, eq. 15.2).
+    r"""Scale and shift the features by the question, then take the maximum (chapter 15, eq. 15.3).
 
     $$W_2 \max_i\, \operatorname{relu}((1 + \gamma(q)) \odot W_1 x_i + \beta(q))$$
 
