@@ -24,6 +24,7 @@ The names that most programs need stand here; all others in modules, such as
 | 12 Decoding | `decoding`, `translator`, `recipes` |
 | 13 Summarisation | `language`, `data`, `metrics` |
 | 14 Named entities | `language`, `data`, `metrics` |
+| 15 Image classification | `vision`, `data` |
 | every chapter | `runtime`, `figures`, `exercises` |
 """
 
@@ -73,6 +74,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for editors and type checkers
         training,
         transformer,
         translator,
+        vision,
     )
 
 
