@@ -26,16 +26,10 @@ RECORDS = sorted((ROOT / "results").glob("*.json"))
 DEPTH = [path for path in RECORDS if path.stem.startswith("encoder-depth-")]
 SEVERAL = ROOT / "results/several-processes-seed0.json"
 TUNING = ROOT / "results/captions-tuning-seed0.json"
-SUMMARIES = [path for path in RECORDS if path.stem.startswith("summaries-")]
 PACE = ROOT / "results/captions-pace-seed0.json"
 SPEED = [path for path in RECORDS if path.stem.startswith(("transformer-", "greedy-decoding-"))]
-RED_DIGIT = [path for path in RECORDS if path.stem.startswith("red-digit-")]
-BY_SCRIPTS = [*DEPTH, SEVERAL, *SPEED, TUNING, PACE, *SUMMARIES, *RED_DIGIT]
-RECORDS = [path for path in RECORDS if path not in BY_SCRIPTS]
-# Chapter 14's, see test_records_entities.py:
-ENTITIES = [path for path in RECORDS if path.stem.startswith(("entities-", "wnut17-"))]
-RECORDS = [path for path in RECORDS if path not in [*DEPTH, SEVERAL, *SPEED, TUNING, PACE]]
-RECORDS = [path for path in RECORDS if path not in ENTITIES]
+# What comes of a script holds no recipe.
+RECORDS = [path for path in RECORDS if "recipe" in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def test_the_environment_is_told_and_no_place_is():
