@@ -167,7 +167,7 @@ def entity_texts(names: Sequence[str], count: int, *, seed: int = 0) -> list[Ent
     Example:
         >>> text = entity_texts(entity_names("train"), 1)[0]
         >>> " ".join(text.words[:6]), text.tags[0], text.mentions[0].clear
-        ('tiber married a doctor last spring', 'B-person', True)
+        ('at the age of nine tiber', 'O', True)
     """
     require_names(names)
     require_integer("count", count, least=1)
