@@ -9,6 +9,12 @@ from attncourse.metrics.alignments import (
     alignment_error_rate,
     alignment_links,
 )
+from attncourse.metrics.entities import (
+    EntityTally,
+    entity_counts,
+    entity_f1_interval,
+    entity_tally,
+)
 from attncourse.metrics.intervals import Interval, bleu_interval, bootstrap_interval
 from attncourse.metrics.tallies import (
     Tally,
@@ -30,6 +36,7 @@ __all__ = [
     "AlignmentError",
     "Bleu",
     "ComparableBleu",
+    "EntityTally",
     "Interval",
     "Tally",
     "alignment_accuracy",
@@ -39,6 +46,9 @@ __all__ = [
     "bleu_interval",
     "bootstrap_interval",
     "comparable_bleu",
+    "entity_counts",
+    "entity_f1_interval",
+    "entity_tally",
     "exact_match",
     "log_likelihood",
     "moses_text",
