@@ -196,6 +196,28 @@ def unzip(file: RemoteFile, member: str) -> bytes:
         raise _damaged(path, file, error) from error
 
 
+def text_lines(content: bytes, file: RemoteFile) -> list[str]:
+    """Cut a text at its line feeds, and at nothing else that Unicode takes for a line's end.
+
+    Raises:
+        DataError: if it is not UTF-8, or has no line.
+    """
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"line {number:,} of {file.path} is not UTF-8 ({error.reason}). "
+            "Delete the file: it will be fetched again."
+        ) from error
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if lines[-1] == "":
+        lines.pop()
+    if not lines:
+        raise DataError(f"{file.path} has no line. Delete the file: it will be fetched again.")
+    return lines
+
+
 def _damaged(path: Path, file: RemoteFile, error: Exception) -> DataError:
     return DataError(
         f"{path} is cut off or damaged ({error}). Delete it: it will be fetched again from "

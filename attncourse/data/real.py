@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from attncourse.data.downloads import DataError, RemoteFile, gunzip, unzip
+from attncourse.data.downloads import DataError, RemoteFile, gunzip, text_lines, unzip
 
 
 class Pair(NamedTuple):
@@ -87,7 +87,7 @@ def multi30k(source: str = "en", target: str = "fr", split: str = "train") -> li
     if split not in MULTI30K_SPLITS:
         raise ValueError(f"split must be one of {_names(MULTI30K_SPLITS)}, got {split!r}")
     files = [MULTI30K_FILES[f"{split}.{language}"] for language in (source, target)]
-    sides = [_lines(gunzip(file), file) for file in files]
+    sides = [text_lines(gunzip(file), file) for file in files]
     counts = [len(side) for side in sides]
     if counts[0] != counts[1]:
         raise DataError(
@@ -127,7 +127,9 @@ def tatoeba(source: str = "en", target: str = "fr") -> list[Pair]:
     _check_languages(source, target, TATOEBA_LANGUAGES)
     columns = [TATOEBA_LANGUAGES.index(language) for language in (source, target)]
     pairs = []
-    for number, line in enumerate(_lines(unzip(TATOEBA_FILE, "fra-eng/fra.txt"), TATOEBA_FILE), 1):
+    for number, line in enumerate(
+        text_lines(unzip(TATOEBA_FILE, "fra-eng/fra.txt"), TATOEBA_FILE), 1
+    ):
         cells = line.split("\t")
         if len(cells) not in (2, 3):  # the third, in later releases, names the authors
             raise DataError(
@@ -159,21 +161,3 @@ def _check_sentence(sentence: str, file: RemoteFile, number: int) -> None:
             f"line {number:,} of {file.path} has an empty sentence. "
             "Delete the file: it will be fetched again."
         )
-
-
-def _lines(content: bytes, file: RemoteFile) -> list[str]:
-    """Cut a text at its line feeds, and at nothing else that Unicode takes for a line's end."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"line {number:,} of {file.path} is not UTF-8 ({error.reason}). "
-            "Delete the file: it will be fetched again."
-        ) from error
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    if lines[-1] == "":
-        lines.pop()
-    if not lines:
-        raise DataError(f"{file.path} has no line. Delete the file: it will be fetched again.")
-    return lines
