@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from zlib import crc32
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from attncourse.checks import require_bool, require_integer
 
 
+@runtime_checkable
 class Tagged(Protocol):
     """What has words and the tag of each."""
 

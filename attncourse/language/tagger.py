@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from attncourse.attention import MultiHeadAttention
 from attncourse.checks import (
-    INTEGERS,
     require_counted,
     require_dropout,
     require_integer,
-    require_weights_kind,
+    require_known,
+    require_no_hole,
+    require_same_kind,
 )
 
 
@@ -55,7 +56,9 @@ class PieceEmbedding(nn.Module):
         """Embed words given as pieces, where 0 is padding."""
         _require_pieces(pieces, self.embedding)
         count = (pieces != 0).sum(-1, keepdim=True).clamp(min=1)  # (batch, length, 1)
-        summed = self.embedding(pieces).sum(-2)  # (batch, length, embed_dim)
+        words = pieces.flatten(0, 1)  # (batch * length, pieces)
+        summed = F.embedding_bag(words, self.embedding.weight, mode="sum", padding_idx=0)
+        summed = summed.unflatten(0, pieces.shape[:2])  # (batch, length, embed_dim)
         return summed / count.to(summed.dtype).sqrt()
 
 
@@ -98,7 +101,7 @@ class NeighbourReader(nn.Module):
         padding_mask: Bool[Tensor, "batch length"] | None = None,
     ) -> Float[Tensor, "batch length embed_dim"]:
         """Read (batch, length, embed_dim); zeros come out at padding."""
-        _require_words(x, self.embed_dim, self.convolutions[0])
+        _require_words(x, self.embed_dim, self.convolutions[0].weight)
         if padding_mask is not None:
             require_counted("padding_mask", padding_mask, x.shape[:2], "(batch, length)")
         x = _silence(x, padding_mask)
@@ -145,7 +148,7 @@ class MeanContext(nn.Module):
         padding_mask: Bool[Tensor, "batch length"] | None = None,
     ) -> Float[Tensor, "batch length embed_dim"]:
         """Give each word of (batch, length, embed_dim) the mean over the real words."""
-        _require_words(x, self.embed_dim, self.expand)
+        _require_words(x, self.embed_dim, self.expand.weight)
         inside = self.expand(x).relu()  # (batch, length, 2 * embed_dim)
         if padding_mask is None:
             mean = inside.mean(1, keepdim=True)
@@ -218,7 +221,11 @@ class Tagger(nn.Module):
         Returns:
             (batch, length, tag), logits. What stands at padding counts nowhere.
         """
-        x = self.dropout(self.embedding(pieces))  # (batch, length, embed_dim)
+        embedded = self.embedding(pieces)
+        if padding_mask is not None:
+            require_counted("padding_mask", padding_mask, pieces.shape[:2], "(batch, length)")
+            require_no_hole(padding_mask=padding_mask)
+        x = self.dropout(embedded)  # (batch, length, embed_dim)
         read = self.reader(x, padding_mask=padding_mask)  # (batch, length, embed_dim)
         if self.context is not None:
             found = self.context(read, padding_mask=padding_mask)  # (batch, length, embed_dim)
@@ -267,16 +274,17 @@ def _silence(x: Tensor, padding_mask: Tensor | None) -> Tensor:
 
 
 def _require_pieces(pieces: Any, embedding: nn.Embedding) -> None:
-    if not isinstance(pieces, Tensor) or pieces.dtype not in INTEGERS:
+    if not isinstance(pieces, Tensor) or pieces.dtype is not torch.int64:
         kind = pieces.dtype if isinstance(pieces, Tensor) else type(pieces).__name__
-        raise TypeError(f"pieces must be a tensor of integers, got {kind}")
+        raise TypeError(f"pieces must be a tensor of torch.int64, got {kind}")
     if pieces.dim() != 3:
         raise ValueError(f"pieces must be (batch, length, pieces), got {tuple(pieces.shape)}")
+    require_known("pieces", pieces, embedding)
 
 
-def _require_words(x: Any, width: int, layer: nn.Module) -> None:
+def _require_words(x: Any, width: int, weight: Tensor) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a tensor, got {type(x).__name__}")
     if x.dim() != 3 or x.shape[-1] != width:
         raise ValueError(f"x must be (batch, length, {width}), got shape {tuple(x.shape)}")
-    require_weights_kind("x", x, layer, of="the layer's weights")
+    require_same_kind("x", weight, x, of="the layer's weights")

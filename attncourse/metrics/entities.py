@@ -154,4 +154,4 @@ def entity_f1_interval(
 
 
 def _f1(counts: Float[Tensor, "3"]) -> float:
-    return EntityTally(*counts.tolist()).f1
+    return EntityTally(*map(int, counts.tolist())).f1
