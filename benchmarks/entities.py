@@ -3,7 +3,7 @@
 Every model gets the same texts, steps and optimiser. With seed 0 each kind of context tries every
 learning rate, and its best on the validation texts is the one the other seeds take; what comes of a
 longer training, and of a Transformer, is tried with seed 0 alone. Writes what chapter 14 reads, one
-file a seed; start with seed 0.
+file a seed; what stands there already is not trained again. Start with seed 0.
 
     python benchmarks/entities.py --seed 0 --out results/entities-seed0.json
 """
@@ -16,7 +16,10 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
-from time import perf_counter, process_time
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from time import process_time
 from typing import Any
 
 import torch
@@ -36,7 +39,7 @@ from attncourse.transformer import Encoder
 BUCKETS, WIDTH, REACH = 1000, 64, 2
 TRAIN, HELD_OUT, BATCH = 5000, 300, 32  # texts
 STEPS, LONG, WARMUP = 300, 1200, 50
-RATES, RATE = (1e-3, 3e-3, 1e-2), 3e-3
+RATES, RATE = (1e-3, 3e-3, 1e-2, 3e-2), 3e-3
 KINDS = ("attention, start alike", "attention, usual start", "mean", "nothing")
 DISTANCES = ((0, 0), (1, 10), (11, 20), (21, 30), (31, 200))  # words to the clear mention
 
@@ -128,20 +131,23 @@ def train(seed: int, kind: str, rate: float, steps: int) -> dict[str, Any]:
     }
 
 
-def best_rate(kind: str) -> float:
-    """The rate with which seed 0 was best on the validation texts."""
-    runs = [run for run in records("entities")[0]["runs"] if run["kind"] == kind]
-    runs = [run for run in runs if run["steps"] == STEPS]
-    return max(runs, key=lambda run: run["validation_f1"])["learning_rate"]
+def best_rate(kind: str, runs: list[dict[str, Any]]) -> float:
+    """The rate with which a kind was best on the validation texts of seed 0."""
+    own = [run for run in runs if (run["kind"], run["steps"]) == (kind, STEPS)]
+    return max(own, key=lambda run: run["validation_f1"])["learning_rate"]
 
 
-def settings(seed: int) -> list[tuple[str, float, int]]:
-    """List kind, rate and steps of every training of a seed."""
-    if seed:
-        return [(kind, best_rate(kind), STEPS) for kind in KINDS]
-    tried = [(kind, rate, STEPS) for kind in KINDS[:-1] for rate in RATES]
-    beyond = [("attention, usual start", RATE, LONG), ("transformer", RATE, STEPS)]
-    return [*tried, ("nothing", RATE, STEPS), *beyond]
+def settings(runs: list[dict[str, Any]] | None) -> Iterator[tuple[str, float, int]]:
+    """Give kind, rate and steps of every training of a seed: of seed 0 `runs` are its own so far,
+    and None for the others."""
+    if runs is None:
+        tried = records("entities")[0]["runs"]
+        yield from ((kind, best_rate(kind, tried), STEPS) for kind in KINDS)
+        return
+    yield from ((kind, rate, STEPS) for kind in KINDS[:-1] for rate in RATES)
+    yield "nothing", RATE, STEPS
+    yield "transformer", RATE, STEPS
+    yield from ((kind, best_rate(kind, runs), LONG) for kind in KINDS[1:-1])
 
 
 def main() -> None:
@@ -150,10 +156,6 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    start, runs = perf_counter(), []
-    for kind, rate, steps in settings(given.seed):
-        runs.append(train(given.seed, kind, rate, steps))
-        print({name: value for name, value in runs[-1].items() if name != "curve"}, flush=True)
     sizes = {
         "buckets": BUCKETS,
         "embed_dim": WIDTH,
@@ -164,15 +166,19 @@ def main() -> None:
         "optimiser": "AdamW, betas 0.9 and 0.999, weight decay 0.01",
         "distances": [list(bounds) for bounds in DISTANCES],
     }
-    record = {
-        "name": "entities",
-        "seed": given.seed,
-        "settings": sizes,
-        "environment": environment(),
-        "minutes": round((perf_counter() - start) / 60, 1),
-        "runs": runs,
-    }
-    write_record(given.out, record)
+    record = {"name": "entities", "seed": given.seed, "settings": sizes, "runs": []}
+    if Path(given.out).exists():
+        before = json.loads(Path(given.out).read_text(encoding="utf-8"))
+        if before["settings"] == sizes:
+            record = before
+    runs = record["runs"]
+    for kind, rate, steps in settings(None if given.seed else runs):
+        if (kind, rate, steps) in [(r["kind"], r["learning_rate"], r["steps"]) for r in runs]:
+            continue
+        runs.append(train(given.seed, kind, rate, steps))
+        print({name: value for name, value in runs[-1].items() if name != "curve"}, flush=True)
+        record["environment"] = environment()
+        write_record(given.out, record)
 
 
 if __name__ == "__main__":

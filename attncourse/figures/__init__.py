@@ -5,6 +5,7 @@
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
+| `entities` | a text with its entities, and where a word looks (chapter 14) |
 | `heads` | where one word looks, once for every head (chapter 07) |
 | `maps` | heatmaps, lit pictures, bands of measurements |
 | `positions` | a counter beside waves, and waves as clocks (chapter 08) |
@@ -15,6 +16,7 @@
 
 from attncourse.figures.blocks import encoder_block, matrices
 from attncourse.figures.decoding import choices, kept
+from attncourse.figures.entities import marked_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.looks import (
     BLACK,
@@ -55,6 +57,7 @@ __all__ = [
     "kept",
     "length_curve",
     "looking_back",
+    "marked_text",
     "matrices",
     "reached",
     "spotlight",

@@ -1,0 +1,104 @@
+"""Figures of entities (chapter 14): a text with what is marked in it, and where a word looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from attncourse.data.bio import Span
+from attncourse.figures.looks import BLACK, BLUE, COLOURS
+
+COLUMNS = 68  # signs in a line
+LETTER = 0.105  # inches a sign is wide
+
+
+def marked_text(
+    words: Sequence[str],
+    spans: Sequence[Span] = (),
+    *,
+    kinds: Sequence[str] = (),
+    weights: Tensor | Sequence[float] | None = None,
+    asker: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Write a text in lines, its entities underlined with their kinds, and where a word looks.
+
+    Args:
+        words: the text.
+        spans: its entities.
+        kinds: all kinds there are, which fixes their colours; by default those of the spans.
+        weights: of the word that looks, one a word: the more, the darker the word's ground.
+        asker: which word looks; it stands in a frame.
+        title: above the text.
+        ax: where to draw, by default a new figure of the height that the text needs.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: if there is no word, not a weight a word, or no such word to ask.
+
+    Example:
+        >>> ax = marked_text(["in", "velora"], [Span(1, 2, "place")], weights=[0.0, 1.0], asker=1)
+        >>> [text.get_text() for text in ax.texts]
+        ['in', 'velora', 'place']
+    """
+    if not words:
+        raise ValueError("words must hold at least one word, got none")
+    if weights is not None and len(weights) != len(words):
+        raise ValueError(f"weights must be one for each of {len(words)} words, got {len(weights)}")
+    if asker is not None and not 0 <= asker < len(words):
+        raise ValueError(f"asker must be from 0 to {len(words) - 1}, got {asker}")
+    places = _places(words)
+    lines = places[-1][1] + 1
+    if ax is None:
+        _, ax = plt.subplots(figsize=(COLUMNS * LETTER + 0.2, 0.5 * lines + 0.3))
+    kinds = list(kinds) or sorted({span.kind for span in spans})
+    shades = [0.0] * len(words) if weights is None else torch.as_tensor(weights).tolist()
+    for i, (word, (column, line), shade) in enumerate(zip(words, places, shades, strict=True)):
+        size = {"width": len(word) + 0.4, "height": 0.5, "linewidth": 0}
+        corner = (column - 0.2, -line - 0.27)
+        if shade >= 0.02:
+            ax.add_patch(plt.Rectangle(corner, **size, color=BLUE, alpha=min(1.0, 0.15 + shade)))
+        if i == asker:
+            frame = {**size, "linewidth": 1.5}
+            ax.add_patch(plt.Rectangle(corner, **frame, fill=False, edgecolor=BLACK))
+        colour = "white" if shade > 0.4 else BLACK
+        ax.text(column, -line, word, family="monospace", fontsize=9, va="center", color=colour)
+    for start, end, kind in spans:
+        colour = COLOURS[1 + kinds.index(kind) % (len(COLOURS) - 2)]
+        _underline(ax, words, places[start:end], start, colour)
+        column, line = places[start]
+        ax.text(column, -line - 0.52, kind, fontsize=7, va="center", color=colour)
+    ax.set(xlim=(-0.5, COLUMNS), ylim=(-lines + 0.2, 0.45), title=title)
+    ax.axis("off")
+    return ax
+
+
+def _places(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Give each word its column and line."""
+    places, column, line = [], 0, 0
+    for word in words:
+        if column and column + len(word) > COLUMNS:
+            column, line = 0, line + 1
+        places.append((column, line))
+        column += len(word) + 1
+    return places
+
+
+def _underline(
+    ax: Axes, words: Sequence[str], places: list[tuple[int, int]], start: int, colour: str
+) -> None:
+    """Draw a line below an entity, in two pieces where it goes over a line's end."""
+    for line in sorted({line for _, line in places}):
+        own = [
+            (column, column + len(words[start + i]))
+            for i, (column, at) in enumerate(places)
+            if at == line
+        ]
+        ax.plot([own[0][0], own[-1][1]], [-line - 0.32] * 2, color=colour, lw=2.5)
