@@ -39,7 +39,7 @@ from attncourse.transformer import Encoder
 BUCKETS, WIDTH, REACH = 1000, 64, 2
 TRAIN, HELD_OUT, BATCH = 5000, 300, 32  # texts
 STEPS, LONG, WARMUP = 300, 1200, 50
-RATES, RATE = (1e-3, 3e-3, 1e-2, 3e-2), 3e-3
+RATES, RATE = (3e-3, 1e-2, 3e-2), 3e-3
 KINDS = ("attention, start alike", "attention, usual start", "mean", "nothing")
 DISTANCES = ((0, 0), (1, 10), (11, 20), (21, 30), (31, 200))  # words to the clear mention
 

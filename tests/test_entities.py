@@ -71,6 +71,15 @@ def test_a_vague_mention_has_its_clear_one_at_the_distance_that_is_told():
             assert mention.distance == abs(only.span.start - mention.span.start) > 0
 
 
+def test_the_entities_of_a_text_are_of_different_kinds():
+    for text in TEXTS["train"]:
+        by_name = {}
+        for mention in text.mentions:
+            by_name.setdefault(name_of(text, mention), []).append(mention.span.kind)
+        single = [kinds[0] for kinds in by_name.values() if len(set(kinds)) == 1]
+        assert len(set(single)) == len(single)
+
+
 def test_one_entity_in_seven_has_two_kinds():
     kinds = []
     for text in TEXTS["train"]:

@@ -147,9 +147,9 @@ def entity_names(split: str, count: int = 500) -> tuple[str, ...]:
 def entity_texts(names: Sequence[str], count: int, *, seed: int = 0) -> list[EntityText]:
     """Write texts about some names (chapter 14).
 
-    A text has two or three entities and up to two sentences about nothing. Of each entity there
-    is one clear mention and one or two vague ones; or, in 15 of 100 cases, two clear mentions of
-    two kinds, and then no vague one. The sentences are shuffled.
+    A text has two or three entities, each of another kind, and up to two sentences about nothing.
+    Of each entity there is one clear mention and one or two vague ones; or, in 15 of 100 cases, two
+    clear mentions of two kinds, and then no vague one. The sentences are shuffled.
 
     Args:
         names: one word or two each, such as those of `entity_names`, three or more.
@@ -202,10 +202,11 @@ def _text(names: tuple[str, ...], chance: random.Random) -> EntityText:
     sentences: list[tuple[str, str, str, bool]] = []  # frame, name, kind, clear
     vague = list(_VAGUE)
     chance.shuffle(vague)
-    for name in chance.sample(names, chance.choice((2, 3))):
-        kind, other = chance.sample(KINDS, 2)
+    count = chance.choice((2, 3))
+    for name, kind in zip(chance.sample(names, count), chance.sample(KINDS, count), strict=True):
         sentences.append((chance.choice(_CLEAR[kind]), name, kind, True))
         if chance.random() < 0.15:
+            other = chance.choice([each for each in KINDS if each != kind])
             sentences.append((chance.choice(_CLEAR[other]), name, other, True))
         else:
             for _ in range(chance.choice((1, 2))):
