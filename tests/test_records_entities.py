@@ -70,15 +70,16 @@ def test_attention_has_95_of_100_and_15_points_more_than_the_mean(seed):
 def test_with_the_usual_start_attention_is_no_better_than_the_mean(seed):
     record = read(MADE[seed])
     usual, mean = best(record, USUAL)["test_f1"][0], best(record, MEAN)["test_f1"][0]
-    assert usual < mean + 0.02
-    assert usual > best(record, NOTHING)["test_f1"][0] + 0.05
+    assert best(record, NOTHING)["test_f1"][0] < usual < mean
 
 
-def test_in_four_times_the_steps_the_usual_start_matches_too_and_the_mean_does_not():
+def test_in_four_times_the_steps_the_usual_start_goes_past_the_mean():
     record = read(MADE[0])
     assert entities.LONG == 4 * entities.STEPS
-    assert best(record, USUAL, entities.LONG)["test_f1"][0] > 0.95
-    assert best(record, MEAN, entities.LONG)["test_f1"][0] < 0.87
+    usual, mean = best(record, USUAL, entities.LONG), best(record, MEAN, entities.LONG)
+    assert usual["test_f1"][0] > 0.85
+    assert mean["test_f1"][0] < 0.80
+    assert usual["test_f1"][2] < best(record, ALIKE)["test_f1"][1]  # and is not there yet
 
 
 @pytest.mark.parametrize("seed", REAL)

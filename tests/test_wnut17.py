@@ -68,6 +68,15 @@ def test_hardly_a_name_of_the_test_was_in_training(released):
     assert (len(forms["test"]), len(forms["train"] & forms["test"])) == (935, 19)
 
 
+def test_hardly_a_name_comes_twice_in_a_text(released):
+    again = 0
+    for text in wnut17("test"):
+        names = [text.words[start:end] for start, end, _ in tags_to_spans(text.tags)]
+        names = [" ".join(name).lower() for name in names]
+        again += sum(names.count(name) > 1 for name in names)
+    assert again == 67  # of 1,079, says chapter 14
+
+
 def test_reading_the_released_files_changes_nothing_there(released):
     def state():
         return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(released.rglob("*"))}
