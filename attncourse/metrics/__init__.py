@@ -1,4 +1,4 @@
-"""Measures of a translation, and of where its model looked (chapters 04 and 05).
+"""Measures of translations and summaries, and of where a model looked (chapters 04, 05 and 13).
 
 A corpus is summed before anything is divided: the mean of its batches' shares is another number.
 """
@@ -10,6 +10,14 @@ from attncourse.metrics.alignments import (
     alignment_links,
 )
 from attncourse.metrics.intervals import Interval, bleu_interval, bootstrap_interval
+from attncourse.metrics.summaries import (
+    RougeL,
+    longest_common_subsequence,
+    name_accuracy,
+    names_right,
+    rouge_l,
+    rouge_l_interval,
+)
 from attncourse.metrics.tallies import (
     Tally,
     exact_match,
@@ -31,6 +39,7 @@ __all__ = [
     "Bleu",
     "ComparableBleu",
     "Interval",
+    "RougeL",
     "Tally",
     "alignment_accuracy",
     "alignment_error_rate",
@@ -41,8 +50,13 @@ __all__ = [
     "comparable_bleu",
     "exact_match",
     "log_likelihood",
+    "longest_common_subsequence",
     "moses_text",
     "moses_tokens",
+    "name_accuracy",
+    "names_right",
     "perplexity",
+    "rouge_l",
+    "rouge_l_interval",
     "token_accuracy",
 ]
