@@ -10,6 +10,7 @@
 | `positions` | a counter beside waves, and waves as clocks (chapter 08) |
 | `self_attention` | a chain of words and a web, and who hears whom (chapter 06) |
 | `sentences` | sentences, and the recurrent translators (chapters 04 and 05) |
+| `summaries` | articles with marked words, and where a headline's came from (chapter 13) |
 | `transformer` | the whole Transformer, and its three attentions (chapter 10) |
 """
 
@@ -31,6 +32,7 @@ from attncourse.figures.maps import bands, heatmap, spotlight
 from attncourse.figures.positions import counting, dials
 from attncourse.figures.self_attention import chain_and_web, reached
 from attncourse.figures.sentences import crossing, encoder_decoder, length_curve, looking_back
+from attncourse.figures.summaries import copy_map, marked_text
 from attncourse.figures.transformer import three_attentions, whole_transformer
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "bands",
     "chain_and_web",
     "choices",
+    "copy_map",
     "counting",
     "crossing",
     "dials",
@@ -55,6 +58,7 @@ __all__ = [
     "kept",
     "length_curve",
     "looking_back",
+    "marked_text",
     "matrices",
     "reached",
     "spotlight",
