@@ -40,13 +40,16 @@ def test_no_line_leaves_the_figure(words):
         assert one.x1 < two.x0, "words overlap"
 
 
-def test_the_map_and_the_gate_share_their_rows():
+def test_the_map_and_the_gate_share_their_columns():
     weights, gate = torch.rand(3, 7), torch.tensor([1.0, 0.0, 0.5])
     where, copied = copy_map(weights, gate, summary=list("abc"), article=list("hijklmn"))
-    assert where.get_images()[0].get_array().shape == (3, 7)
-    assert copied.get_images()[0].get_array().shape == (3, 1)
+    assert where.get_images()[0].get_array().shape == (7, 3)
+    assert where.get_images()[0].get_array().data == pytest.approx(weights.T.numpy())
+    assert copied.get_images()[0].get_array().shape == (1, 3)
     assert [text.get_text() for text in copied.texts] == ["1.00", "0.00", "0.50"]
-    assert [label.get_text() for label in where.get_yticklabels()] == ["a", "b", "c"]
+    for ax in (where, copied):
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "c"]
+    assert [label.get_text() for label in where.get_yticklabels()] == list("hijklmn")
 
 
 # Bad input
@@ -58,6 +61,6 @@ def test_what_does_not_fit_is_refused(own_errors):
             marked_text(empty, {})
     with refused(ValueError, "gate", "(3, 7)", "(2,)"):
         copy_map(torch.rand(3, 7), torch.rand(2), summary=list("abc"), article=list("hijklmn"))
-    with refused(ValueError, "queries", "3", "2"):
+    with refused(ValueError, "keys", "3", "2"):
         copy_map(torch.rand(3, 7), torch.rand(3), summary=list("ab"), article=list("hijklmn"))
     assert plt.get_fignums()

@@ -69,8 +69,10 @@ def copy_map(
 ) -> tuple[Axes, Axes]:
     """Draw where each word of a summary would be copied from, and whether it was (chapter 13).
 
+    The article stands upright, so that its words can be read on a narrow screen.
+
     Args:
-        weights: (summary, article), a row a word that is written.
+        weights: (summary, article), drawn as a column for each word that is written.
         gate: (summary,), the share of each that is copied.
         summary, article: their words.
 
@@ -82,21 +84,20 @@ def copy_map(
 
     Example:
         >>> import torch
-        >>> axes = copy_map(torch.eye(2), torch.ones(2), summary=["a", "b"], article=["a", "b"])
-        >>> [ax.get_title() for ax in axes]
-        ['where', 'copied']
+        >>> axes = copy_map(torch.eye(2), torch.ones(2), summary=["a", "b"], article=["c", "d"])
+        >>> [[label.get_text() for label in ax.get_yticklabels()] for ax in axes]
+        [['c', 'd'], ['copied']]
     """
     if gate.shape != weights.shape[:1]:
         raise ValueError(
             f"gate must be one number for each row of weights {tuple(weights.shape)}, "
             f"got {tuple(gate.shape)}"
         )
-    size = 0.15 * len(article) + 2.2, 0.26 * len(summary) + 1.1
-    _, (where, copied) = plt.subplots(
-        1, 2, figsize=size, layout="constrained", width_ratios=[max(len(article), 2), 3]
+    size = 0.6 * len(summary) + 1.2, 0.17 * len(article) + 1.0
+    _, (copied, where) = plt.subplots(
+        2, 1, figsize=size, layout="constrained", height_ratios=[1.5, max(len(article), 2)]
     )
-    heatmap(weights, queries=summary, keys=article, ax=where, numbers=False)
-    heatmap(gate[:, None], ax=copied, numbers=True)
-    where.set_title("where")
-    copied.set_title("copied")
+    heatmap(gate[None], queries=["copied"], keys=summary, ax=copied, numbers=True)
+    heatmap(weights.T, queries=article, keys=summary, ax=where, numbers=False)
+    copied.xaxis.tick_top()
     return where, copied
