@@ -39,15 +39,26 @@ def test_the_more_weight_the_darker_and_the_asker_has_a_frame():
     assert not frame.get_fill()
 
 
-def test_a_long_text_goes_over_lines_and_so_does_an_entity():
-    words = ["word"] * 13 + ["velora", "lo"] + ["word"] * 9  # 13 words of 5 signs, then 6 more
-    ax = figures.tagged_text(words, [Span(13, 15, "place")])
+def test_a_long_text_goes_over_lines_and_an_entity_stays_on_one():
+    words = ["word"] * 8 + ["ve", "lo"] + ["word"] * 9  # 8 words of 5 signs, then 2 and 3 more
+    ax = figures.tagged_text(words, [Span(8, 10, "place")])
     heights = sorted({text.get_position()[1] for text in ax.texts[: len(words)]})
     assert heights == [-1, 0]
-    assert ax.texts[13].get_position() == (0, -1)  # 65 + 6 signs are more than 68
+    assert ax.texts[8].get_position() == (40, 0)  # 40 + 5 signs are not more than 46
+    words[9] = "lora"
+    ax = figures.tagged_text(words, [Span(8, 10, "place")])
+    assert ax.texts[8].get_position() == (0, -1)  # "ve" alone would fit, "ve lora" does not
     assert len(ax.lines) == 1
-    words[13] = "ve"
-    assert len(figures.tagged_text(words, [Span(13, 15, "place")]).lines) == 2
+
+
+def test_an_entity_longer_than_a_line_is_underlined_on_both():
+    ax = figures.tagged_text(["word"] * 12, [Span(0, 12, "place")])
+    assert len(ax.lines) == 2
+
+
+def test_a_label_of_its_own_stands_under_an_entity():
+    ax = figures.tagged_text(WORDS, SPANS, labels=["clear", "vague"])
+    assert [text.get_text() for text in ax.texts[len(WORDS) :]] == ["clear", "vague"]
 
 
 def test_what_does_not_fit_the_text_is_refused():
@@ -55,5 +66,7 @@ def test_what_does_not_fit_the_text_is_refused():
         figures.tagged_text([])
     with refused(ValueError, "weights", "6 words", "2"):
         figures.tagged_text(WORDS, weights=[0.5, 0.5])
+    with refused(ValueError, "labels", "2 spans", "1"):
+        figures.tagged_text(WORDS, SPANS, labels=["clear"])
     with refused(ValueError, "asker", "0 to 5", "6"):
         figures.tagged_text(WORDS, asker=6)

@@ -12,8 +12,9 @@ from torch import Tensor
 from attncourse.data.bio import Span
 from attncourse.figures.looks import BLACK, BLUE, COLOURS
 
-COLUMNS = 68  # signs in a line
-LETTER = 0.105  # inches a sign is wide
+COLUMNS = 46  # signs in a line, few enough for a narrow screen
+SIZE = 12  # points
+LETTER = 0.602 * SIZE / 72  # inches a sign of the font is wide
 
 
 def tagged_text(
@@ -21,6 +22,7 @@ def tagged_text(
     spans: Sequence[Span] = (),
     *,
     kinds: Sequence[str] = (),
+    labels: Sequence[str] | None = None,
     weights: Tensor | Sequence[float] | None = None,
     asker: int | None = None,
     title: str = "",
@@ -32,6 +34,7 @@ def tagged_text(
         words: the text.
         spans: its entities.
         kinds: all kinds there are, which fixes their colours; by default those of the spans.
+        labels: what stands under each entity, by default its kind.
         weights: of the word that looks, one a word: the more, the darker the word's ground.
         asker: which word looks; it stands in a frame.
         title: above the text.
@@ -41,7 +44,8 @@ def tagged_text(
         The axes.
 
     Raises:
-        ValueError: if there is no word, not a weight a word, or no such word to ask.
+        ValueError: if there is no word, not a weight a word, not a label an entity, or no such word
+            to ask.
 
     Example:
         >>> ax = tagged_text(["in", "velora"], [Span(1, 2, "place")], weights=[0.0, 1.0], asker=1)
@@ -52,12 +56,14 @@ def tagged_text(
         raise ValueError("words must hold at least one word, got none")
     if weights is not None and len(weights) != len(words):
         raise ValueError(f"weights must be one for each of {len(words)} words, got {len(weights)}")
+    if labels is not None and len(labels) != len(spans):
+        raise ValueError(f"labels must be one for each of {len(spans)} spans, got {len(labels)}")
     if asker is not None and not 0 <= asker < len(words):
         raise ValueError(f"asker must be from 0 to {len(words) - 1}, got {asker}")
-    places = _places(words)
+    places = _places(words, spans)
     lines = places[-1][1] + 1
     if ax is None:
-        _, ax = plt.subplots(figsize=(COLUMNS * LETTER + 0.2, 0.5 * lines + 0.3))
+        _, ax = plt.subplots(figsize=(COLUMNS * LETTER + 0.2, 0.55 * lines + 0.2))
     kinds = list(kinds) or sorted({span.kind for span in spans})
     shades = [0.0] * len(words) if weights is None else torch.as_tensor(weights).tolist()
     for i, (word, (column, line), shade) in enumerate(zip(words, places, shades, strict=True)):
@@ -69,22 +75,25 @@ def tagged_text(
             frame = {**size, "linewidth": 1.5}
             ax.add_patch(plt.Rectangle(corner, **frame, fill=False, edgecolor=BLACK))
         colour = "white" if shade > 0.4 else BLACK
-        ax.text(column, -line, word, family="monospace", fontsize=9, va="center", color=colour)
-    for start, end, kind in spans:
+        ax.text(column, -line, word, family="monospace", fontsize=SIZE, va="center", color=colour)
+    texts = [span.kind for span in spans] if labels is None else labels
+    for (start, end, kind), label in zip(spans, texts, strict=True):
         colour = COLOURS[1 + kinds.index(kind) % (len(COLOURS) - 2)]
         _underline(ax, words, places[start:end], start, colour)
         column, line = places[start]
-        ax.text(column, -line - 0.52, kind, fontsize=7, va="center", color=colour)
+        ax.text(column, -line - 0.55, label, fontsize=10, va="center")
     ax.set(xlim=(-0.5, COLUMNS), ylim=(-lines + 0.2, 0.45), title=title)
     ax.axis("off")
     return ax
 
 
-def _places(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Give each word its column and line."""
+def _places(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """Give each word its column and line; an entity stays on one line if it can."""
+    ends = {span.start: span.end for span in spans}
     places, column, line = [], 0, 0
-    for word in words:
-        if column and column + len(word) > COLUMNS:
+    for i, word in enumerate(words):
+        whole = " ".join(words[i : ends.get(i, i + 1)])
+        if column and column + len(whole if len(whole) <= COLUMNS else word) > COLUMNS:
             column, line = 0, line + 1
         places.append((column, line))
         column += len(word) + 1
@@ -94,7 +103,7 @@ def _places(words: Sequence[str]) -> list[tuple[int, int]]:
 def _underline(
     ax: Axes, words: Sequence[str], places: list[tuple[int, int]], start: int, colour: str
 ) -> None:
-    """Draw a line below an entity, in two pieces where it goes over a line's end."""
+    """Draw a line below an entity, in pieces where it is longer than a line."""
     for line in sorted({line for _, line in places}):
         own = [
             (column, column + len(words[start + i]))
