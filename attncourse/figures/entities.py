@@ -63,7 +63,7 @@ def tagged_text(
     places = _places(words, spans)
     lines = places[-1][1] + 1
     if ax is None:
-        _, ax = plt.subplots(figsize=(COLUMNS * LETTER + 0.2, 0.55 * lines + 0.2))
+        _, ax = plt.subplots(figsize=(COLUMNS * LETTER + 0.2, 0.58 * lines + 0.2))
     kinds = list(kinds) or sorted({span.kind for span in spans})
     shades = [0.0] * len(words) if weights is None else torch.as_tensor(weights).tolist()
     for i, (word, (column, line), shade) in enumerate(zip(words, places, shades, strict=True)):
@@ -81,7 +81,7 @@ def tagged_text(
         colour = COLOURS[1 + kinds.index(kind) % (len(COLOURS) - 2)]
         _underline(ax, words, places[start:end], start, colour)
         column, line = places[start]
-        ax.text(column, -line - 0.55, label, fontsize=10, va="center")
+        ax.text(column, -line - 0.52, label, fontsize=10, va="center")
     ax.set(xlim=(-0.5, COLUMNS), ylim=(-lines + 0.2, 0.45), title=title)
     ax.axis("off")
     return ax
