@@ -69,17 +69,19 @@ def test_what_is_compared_has_as_many_weights():
 @BY_SEED
 def test_attention_reads_the_digit_that_is_asked_for_and_the_mean_and_maximum_do_not(seed):
     assert share(seed, "attention") >= 0.95
-    assert share(seed, "mean") < 0.325  # what any digit of the canvas would have
+    # The commonest of four digits has 0.3835, and without the question nothing has more.
+    assert share(seed, "mean") < 0.3835 < share(seed, "max")
     assert share(seed, "max") < 0.6
 
 
 @BY_SEED
-def test_film_gets_there_with_more_steps_and_is_behind_with_as_many(seed):
-    steps = share(seed, "attention", "steps")
-    then = share(seed, "FiLM", "curve")[steps // red_digit.EVERY - 1]
-    assert then < share(seed, "attention") - 0.05
+def test_film_gets_there_and_is_behind_at_step_200_where_both_rates_are_near_their_peak(seed):
+    place = 200 // red_digit.EVERY - 1
+    film = share(seed, "FiLM", "curve")[place]
+    attention = share(seed, "attention", "curve")[place]
+    assert film < attention - 0.4
     assert share(seed, "FiLM") >= 0.95
-    assert share(seed, "FiLM", "steps") > 2.5 * steps
+    assert share(seed, "FiLM", "steps") > 2.5 * share(seed, "attention", "steps")
 
 
 @BY_SEED
