@@ -215,6 +215,16 @@ def require_known(
     name: str, tokens: Tensor, embedding: nn.Embedding, mask: Tensor | None = None
 ) -> None:
     """Refuse ids that an embedding does not have, but at padding, where a mask is False."""
+    require_ids(name, tokens, embedding.num_embeddings, mask)
+
+
+def require_ids(
+    name: str, tokens: Tensor, count: int, mask: Tensor | None = None, note: str = ""
+) -> None:
+    """Refuse ids that are not from 0 to `count - 1`, but at padding, where a mask is False.
+
+    `note` says what there is to know about these ids.
+    """
     # On a GPU the embedding itself stops at an unknown id; asking first would make it wait.
     if tokens.device.type != "cpu" or not tokens.numel():
         return
@@ -223,11 +233,20 @@ def require_known(
     if values_unknown(tokens):
         return
     least, most = (bound.item() for bound in torch.aminmax(tokens))
-    if least < 0 or most >= embedding.num_embeddings:
+    if least < 0 or most >= count:
         raise ValueError(
-            f"{name} must hold ids from 0 to {embedding.num_embeddings - 1}, "
-            f"got {least if least < 0 else most}"
+            f"{name} must hold ids from 0 to {count - 1}{note}, got {least if least < 0 else most}"
         )
+
+
+def require_target(target: Tensor, source: Tensor) -> None:
+    """Refuse a target of another batch than its source, or without a begin mark."""
+    if source.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"source and target disagree in batch: {source.shape[0]} and {target.shape[0]}"
+        )
+    if target.shape[1] == 0:
+        raise ValueError("target must hold at least the begin mark, got no token")
 
 
 def require_padding_mask(name: str, mask: Tensor, tokens: Tensor) -> None:

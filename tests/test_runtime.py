@@ -120,8 +120,8 @@ def test_each_part_of_a_model_gets_its_own_mode_back_also_after_an_error():
 
 
 def test_what_is_no_module_is_left_alone():
-    with evaluating("no module"):
-        pass
+    with pytest.raises(KeyError), evaluating("no module"):
+        raise KeyError  # the caller's own, and no other
 
 
 def test_a_model_is_where_its_first_parameter_is():

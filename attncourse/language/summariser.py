@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from attncourse.checks import (
     as_column,
     require_dropout,
+    require_ids,
     require_integer,
     require_no_hole,
     require_padding_mask,
+    require_target,
     require_tokens,
-    values_unknown,
 )
 from attncourse.data.vocabulary import UNK
 from attncourse.language.copying import CopyHead
@@ -68,6 +68,7 @@ class Summariser(nn.Module):
     Source: See et al. 2017 put the copy on a recurrent model; here it is on a small Transformer.
 
     Example:
+        >>> import torch
         >>> model = Summariser(11, max_unknown=2, embed_dim=8, num_heads=2, ffn_dim=16)
         >>> article, begun = torch.tensor([[4, 11, 5, 12, 11]]), torch.tensor([[1, 11]])
         >>> model(article, begun).shape
@@ -176,12 +177,7 @@ class Summariser(nn.Module):
     ) -> None:
         self._require_source(source, source_mask)
         self._require_tokens("target", target, target_mask)
-        if source.shape[0] != target.shape[0]:
-            raise ValueError(
-                f"source and target disagree in batch: {source.shape[0]} and {target.shape[0]}"
-            )
-        if target.shape[1] == 0:
-            raise ValueError("target must hold at least the begin mark, got no token")
+        require_target(target, source)
         require_no_hole(source_mask=source_mask, target_mask=target_mask)
 
     def _require_source(self, source: Tensor, source_mask: Tensor | None) -> None:
@@ -193,14 +189,6 @@ class Summariser(nn.Module):
         require_tokens(name, tokens, f"(batch, {name})")
         if mask is not None:
             require_padding_mask(f"{name}_mask", mask, tokens)
-            tokens = tokens.masked_fill(~mask, 0)
-        # On a GPU asking would make it wait.
-        if tokens.device.type != "cpu" or not tokens.numel() or values_unknown(tokens):
-            return
-        least, most = (bound.item() for bound in torch.aminmax(tokens))
-        if least < 0 or most >= self.head.num_words:
-            raise ValueError(
-                f"{name} must hold ids from 0 to {self.head.num_words - 1}, the last "
-                f"{self.head.num_words - self.head.vocab_size} of an article's unknown words, "
-                f"got {least if least < 0 else most}"
-            )
+        own = self.head.num_words - self.head.vocab_size
+        note = f", the last {own} of an article's unknown words"
+        require_ids(name, tokens, self.head.num_words, mask, note)

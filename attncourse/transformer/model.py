@@ -20,6 +20,7 @@ from attncourse.checks import (
     require_known,
     require_no_hole,
     require_padding_mask,
+    require_target,
     require_tokens,
 )
 from attncourse.positions import LearnedPositions, SinusoidalPositions
@@ -194,12 +195,7 @@ class Transformer(nn.Module):
     ) -> None:
         self._require_source(source, source_mask)
         self._require_tokens("target", target, target_mask, self.target_embedding)
-        if source.shape[0] != target.shape[0]:
-            raise ValueError(
-                f"source and target disagree in batch: {source.shape[0]} and {target.shape[0]}"
-            )
-        if target.shape[1] == 0:
-            raise ValueError("target must hold at least the begin mark, got no token")
+        require_target(target, source)
         require_no_hole(source_mask=source_mask, target_mask=target_mask)
 
     def _require_source(self, source: Tensor, source_mask: Tensor | None) -> None:
