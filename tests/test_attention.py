@@ -666,11 +666,23 @@ def test_the_fused_kernel_runs_when_nothing_records(fused_calls):
 
 
 def test_the_causal_flag_travels_when_there_is_no_mask(fused_calls):
-    query, key, value = tensors(BATCH, queries=KEYS)
+    query, key, value = tensors(BATCH, queries=67, keys=67)
     attend(query, key, value, causal=True)
     ((mask, options),) = fused_calls
     assert mask is None
     assert options["is_causal"] is True
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_few_keys_travel_with_a_mask_since_the_kernel_loses_nan_without(fused_calls, causal):
+    query, key, value = tensors(BATCH, queries=KEYS)
+    attend(query, key, value, causal=causal)
+    ((mask, options),) = fused_calls
+    assert not options["is_causal"]
+    if causal:
+        assert torch.equal(mask, causal_mask(KEYS))
+    else:
+        assert (mask == 0).all()  # it is added
 
 
 @pytest.mark.parametrize(("queries", "masked"), [(QUERIES, False), (KEYS, True)])
@@ -685,7 +697,8 @@ def test_otherwise_a_causal_mask_travels_instead_of_the_flag(fused_calls, querie
 def test_a_single_causal_query_needs_no_mask(fused_calls):
     attend(*tensors(BATCH, queries=1), causal=True)
     ((mask, options),) = fused_calls
-    assert mask is None
+    assert (mask == 0).all()  # which hides nothing: it is added
+    assert mask.is_floating_point()
     assert not options["is_causal"]
 
 

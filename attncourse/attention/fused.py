@@ -6,28 +6,25 @@ places, and so does what it makes of NaN; here they are brought together.
 
 from __future__ import annotations
 
-import math
-
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attncourse.checks import values_unknown
 from attncourse.masks import causal_mask
-from attncourse.scores import widen
 
 
 def fused(query, key, value, mask, causal, scale, dropout) -> Tensor:
     """Attend by the kernel; the arguments are those of `attend`, checked already."""
-    if causal and not _flag_serves(query, key, mask, scale):
+    needs_mask = mask is None and _may_lose_nan(query, key)
+    if causal and (needs_mask or not _flag_serves(query, key, mask, scale)):
         mask, causal = with_causal(mask, query, key), False
+    if mask is None and needs_mask:
+        mask = query.new_zeros(1, 1)  # added to the scores
     if mask is not None and mask.dim() < 2:
         mask = mask.expand(query.shape[-2], key.shape[-2])
-    output = F.scaled_dot_product_attention(
+    return F.scaled_dot_product_attention(
         query, key, value, mask, dropout_p=dropout, is_causal=causal, scale=scale
     )
-    if mask is None and query.is_cpu:
-        return _with_lost_nan(output, query, key)
-    return output
 
 
 def _flag_serves(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> bool:
@@ -39,22 +36,15 @@ def _flag_serves(query: Tensor, key: Tensor, mask: Tensor | None, scale: float |
     return mask is None and query.shape[-2] == key.shape[-2] and (scale is None or scale > 0)
 
 
-# On a CPU the kernel takes the largest of fewer scores than one vector of the processor holds, 64
-# at most, as if NaN were none: a row of them gets zeros (https://github.com/pytorch/pytorch/issues/141128).
+# Without a mask, a CPU's kernel takes the largest of fewer scores than one vector of the processor
+# holds, 64 at most, as if NaN were none: a row of them gets zeros, not NaN
+# (https://github.com/pytorch/pytorch/issues/141128). With a mask it does not.
 MANY_KEYS = 64
 
 
-def _with_lost_nan(output: Tensor, query: Tensor, key: Tensor) -> Tensor:
-    """Give NaN where the kernel gave zeros for scores that are all NaN."""
-    if not values_unknown(output) and (
-        key.shape[-2] >= MANY_KEYS
-        or output.count_nonzero().item() == output.numel()  # no zeros: the cheapest question
-    ):
-        return output
-    # Without a mask every query meets the first key.
-    lost = (widen(query) @ widen(key[..., :1, :]).mT).isnan().any(-1, keepdim=True)
-    # A product, since to fill would cut the gradients, which must be NaN as well.
-    return output * output.new_ones(()).masked_fill(lost, math.nan)
+def _may_lose_nan(query: Tensor, key: Tensor) -> bool:
+    # A compiled model serves all lengths, so that it must not ask for this one's.
+    return query.is_cpu and (torch.compiler.is_compiling() or key.shape[-2] < MANY_KEYS)
 
 
 def with_causal(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
