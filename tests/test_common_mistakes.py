@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import math
 import re
@@ -52,6 +53,41 @@ TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "chapters" / "common_mistakes.md"
 tensor = torch.tensor
 
+# The mistakes that need an example of two lines: those of the five sources, those of popular
+# courses, and those of the chapters that apply attention.
+NEED_AN_EXAMPLE = """
+printed-result view softmax-axis no-query denominator additive-value weights-are-values
+heads-split-words one-vector static root-faster code-repeats
+
+mask-training-only position-zero polarity empty-row mask-after reads-padding padding-loss
+bleu-four forced-free vocabulary-leak map-without-mask vanish epanechnikov invariant explanation
+
+one-score pieces mixed-logarithms copy-lies bounded-scores known-names written-off guess-among-ten
+one-entry late-question last-map
+"""
+
+
+def fenced(language: str, text: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def examples() -> dict[str, str]:
+    """Give the examples of the page by the mistake that they show."""
+    page = PAGE.read_text(encoding="utf-8")
+    _, *parts = re.split(r"^\(mistake-([\w-]+)\)=$", page, flags=re.MULTILINE)
+    found = {label: fenced("pycon", text) for label, text in zip(*[iter(parts)] * 2, strict=True)}
+    return {label: each[0] for label, each in found.items() if each}
+
+
+def failures(example: str) -> str:
+    """Run an example behind the first lines of the page, and say what came out otherwise."""
+    names: dict[str, object] = {}
+    exec(fenced("python", PAGE.read_text(encoding="utf-8"))[0], names)
+    said: list[str] = []
+    test = doctest.DocTestParser().get_doctest(example, names, "example", None, None)
+    doctest.DocTestRunner().run(test, out=said.append)
+    return "".join(said)
+
 
 def approx(*numbers: float, to: float = 0.005) -> object:
     return pytest.approx(list(numbers), abs=to)
@@ -66,6 +102,24 @@ def test_every_test_that_the_page_names_exists():
         for sentence in re.findall(r'"([^"]+)"', sentences):
             name = "test_" + re.sub(r"\W+", "_", sentence.lower())
             assert re.search(rf"def {name}\b", code), f"{file} has no {name}"
+
+
+@pytest.mark.parametrize("label", examples())
+def test_an_example_of_two_lines_shows_the_mistake(label):
+    example = examples()[label]
+    lines = example.splitlines()
+    assert len([line for line in lines if line.startswith(">>> ")]) == 2
+    assert not any(line.startswith("...") for line in lines)
+    assert not failures(example)
+
+
+def test_every_mistake_that_needs_an_example_has_one():
+    assert not set(NEED_AN_EXAMPLE.split()) - set(examples())
+
+
+def test_an_example_that_says_something_else_is_red():
+    example = examples()["mask-after"]
+    assert "Expected" in failures(example.replace("0.0007", "1."))
 
 
 def test_a_sum_of_a_query_part_and_a_key_part_does_not_see_the_query():
