@@ -1,10 +1,11 @@
-"""The command `attncourse`: train by a recipe, evaluate, translate (chapters 04 and 05).
+"""The command `attncourse`: train by a recipe, evaluate, translate (chapters 04 and 05); homework.
 
 | module | what it holds |
 |---|---|
 | `parser` | what the command line takes |
 | `training` | the commands `recipes`, `train` and `evaluate` |
 | `translating` | the command `translate` |
+| `teaching` | the commands `assignment` and `mark` |
 | `streams` | standard output and error, whatever stands at their other end |
 """
 

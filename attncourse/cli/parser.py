@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 
 from attncourse import __version__
+from attncourse.cli.teaching import MARKS, assignment, mark
 from attncourse.cli.training import RESULTS, RUNS, SEED, evaluate, recipes, train
 from attncourse.cli.translating import BATCH, translate
 from attncourse.recipes import RECIPES
+from attncourse.teaching.marking import SECONDS
 from attncourse.translator import BEAM
 
 TOUR = """\
@@ -119,7 +121,63 @@ def build_parser() -> argparse.ArgumentParser:
         help="without a beam, as --beam 1",
     )
     command.set_defaults(run=translate)
+
+    _add_teaching(commands)
     return parser
+
+
+def _add_teaching(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "assignment",
+        help="write a homework notebook from a chapter",
+        description="Write a notebook with a chapter's exercises, their stubs and their checks, "
+        "without solutions.",
+    )
+    command.add_argument(
+        "chapter", type=Path, metavar="CHAPTER", help="the chapter's notebook, as the book has it"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="by default the chapter's name with _homework, in this folder",
+    )
+    command.add_argument(
+        "--only", nargs="+", metavar="EXERCISE", help="of the chapter's exercises; by default all"
+    )
+    command.set_defaults(run=assignment)
+
+    command = commands.add_parser(
+        "mark",
+        help="mark a folder of returned notebooks",
+        description="Mark the notebooks in a folder, and in the folders in it: a table with a row "
+        "for each student and exercise.",
+        epilog="A returned notebook is a program that runs on this machine. Each has a process of "
+        "its own, with limits, but this is no sandbox: mark strangers' notebooks in a container.",
+    )
+    command.add_argument(
+        "assignment", type=Path, metavar="ASSIGNMENT", help="the notebook that was given out"
+    )
+    command.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="where the returned notebooks are"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=MARKS,
+        metavar="FILE",
+        help="the table, CSV, written anew (%(default)s)",
+    )
+    command.add_argument(
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        metavar="N",
+        help="that a notebook may take (%(default)g)",
+    )
+    command.set_defaults(run=mark)
 
 
 def _add_recipe(command: argparse.ArgumentParser) -> None:

@@ -1,0 +1,149 @@
+"""The marks of a folder of returned notebooks, and their table (every chapter)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from attncourse.checks import require_number
+from attncourse.data.files import write_atomically
+from attncourse.exercises import EXERCISES
+from attncourse.teaching.notebooks import Cell, checked_exercises, read_cells, student_name
+from attncourse.teaching.supervision import supervise
+
+SECONDS = 120.0  # that a notebook may take
+COLUMNS = ("name", "file", "exercise", "passed", "verdict", "message")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What became of one exercise in one returned notebook.
+
+    Attributes:
+        name: the student's, as it stands in the notebook; without one, the file's.
+        file: the notebook, within the folder.
+        exercise: as `check` names it.
+        passed: whether the function is right.
+        verdict: the kind of verdict that `check` gave, or, where there was nothing to check,
+            `"missing"`, `"time"`, `"output"`, `"ended"`, `"replaced"` or `"unreadable"`.
+        message: the verdict in words.
+    """
+
+    name: str
+    file: str
+    exercise: str
+    passed: bool
+    verdict: str
+    message: str
+
+
+def mark_folder(
+    assignment: str | os.PathLike, folder: str | os.PathLike, *, seconds: float = SECONDS
+) -> Iterator[list[Mark]]:
+    """Mark the notebooks of a folder and of the folders in it, each in a process of its own.
+
+    What is marked, and by which function, stands in the assignment; of a returned notebook only
+    its cells are run and its functions taken, and the package's own check judges them.
+
+    Args:
+        assignment: the assignment, as it was given out.
+        folder: where the returned notebooks are.
+        seconds: that a notebook may take, without the time in which its process starts.
+
+    Yields:
+        The marks of one notebook after another, one for each exercise.
+
+    Raises:
+        ValueError: if the assignment is no notebook or checks no exercise, if the folder holds no
+            notebook, or if `seconds` is not positive.
+        OSError: if a file or the folder is not there.
+        ChildProcessError: if no process can be started.
+    """
+    require_number("seconds", seconds)
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"seconds must be positive, got {seconds}")
+    exercises = asked_exercises(assignment)
+    folder = Path(folder)
+    for path in returned_notebooks(folder, assignment):
+        yield _mark(path, path.relative_to(folder).as_posix(), exercises, seconds)
+
+
+def asked_exercises(assignment: str | os.PathLike) -> dict[str, str]:
+    """Give the exercises of an assignment, each with the name of its function."""
+    exercises = checked_exercises(read_cells(assignment))
+    if not exercises:
+        raise ValueError(f"{assignment} checks no exercise, so there is nothing to mark")
+    for name in exercises:
+        if name not in EXERCISES:
+            raise ValueError(f"{assignment} checks {name!r}, which is no exercise")
+    return exercises
+
+
+def returned_notebooks(folder: Path, assignment: str | os.PathLike) -> list[Path]:
+    """Find the notebooks in a folder, but for the assignment and what Jupyter keeps for itself."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    given = Path(assignment).resolve()
+    found = [
+        path
+        for path in sorted(folder.rglob("*.ipynb"))
+        if path.is_file()
+        and path.resolve() != given
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    if not found:
+        raise ValueError(f"the folder {folder} holds no notebook (.ipynb)")
+    return found
+
+
+def _mark(path: Path, file: str, exercises: dict[str, str], seconds: float) -> list[Mark]:
+    """Mark one notebook. Whatever is wrong with it, there is a mark for each exercise."""
+    name, found = "", {}
+    try:
+        cells = read_cells(path)
+    except (OSError, ValueError) as error:
+        reason = "unreadable", str(error)
+    else:
+        name = student_name(cells)
+        found, reason = supervise(_sources(cells), exercises, seconds)
+    marks = []
+    for exercise in exercises:
+        verdict = found.get(exercise)
+        kind, message = (verdict["verdict"], verdict["message"]) if verdict else reason
+        passed = bool(verdict and verdict["passed"])
+        marks.append(Mark(name or path.stem, file, exercise, passed, kind, message))
+    return marks
+
+
+def _sources(cells: Iterable[Cell]) -> list[str]:
+    return [cell.source for cell in cells if cell.kind == "code"]
+
+
+def write_marks(path: str | os.PathLike, marks: Iterable[Mark]) -> None:
+    """Write marks as a table, CSV in UTF-8, whole or not at all.
+
+    Args:
+        path: the file; what stands there is replaced.
+        marks: a row each; `passed` is written as 1 or 0, so that a spreadsheet can sum it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    table = io.StringIO()
+    rows = csv.writer(table)
+    rows.writerow(COLUMNS)
+    for mark in marks:
+        texts = (mark.name, mark.file, mark.exercise, int(mark.passed), mark.verdict, mark.message)
+        rows.writerow(_inert(value) for value in texts)
+    write_atomically(path, table.getvalue().encode("utf-8-sig"))  # the mark that Excel looks for
+
+
+def _inert(value: object) -> object:
+    """Keep a spreadsheet from running what a student wrote as a formula."""
+    text = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if text else value

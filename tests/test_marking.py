@@ -1,0 +1,404 @@
+"""attncourse.teaching: every returned notebook has its marks, whatever it does; and the page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from homework import CHAPTER, RIGHT, give, hand_in
+from support import refused
+from torch.nn import functional
+
+from attncourse import cli
+from attncourse.exercises import EXERCISES
+from attncourse.exercises.judging import engine, limits
+from attncourse.teaching import Mark, mark_folder, supervision, worker, write_marks
+from attncourse.teaching.guards import Bindings
+from attncourse.teaching.marking import COLUMNS, SECONDS
+from attncourse.teaching.notebooks import Cell, student_name
+
+PAGE = CHAPTER.parent / "for_teachers.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+IN_MEMORY = "def merge_heads(x):\n    b, h, n, d = x.shape\n    return x.reshape(b, n, h * d)"
+STUB = "def multi_head(query, key, value, num_heads, mask):\n    return None"
+
+
+# The page for teachers: its commands, run in a folder as it describes it
+
+
+def commands() -> list[tuple[str, str]]:
+    """The commands of the page that have an output below them, with it."""
+    return re.findall(r"```bash\n(attncourse .*?)\n```\n\n```text\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+    """Run the page's commands: each with what it printed, and the table."""
+    folder = tmp_path_factory.mktemp("class")
+    shutil.copy(CHAPTER, folder)
+    printed = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command, _ in commands():
+            if " mark " in command:
+                _returned(folder)
+            said = patch_output(patch)
+            assert cli.main(shlex.split(command)[1:]) == 0
+            printed.append((command, said()))
+        with open("marks.csv", encoding="utf-8-sig", newline="") as table:
+            return printed, list(csv.DictReader(table))
+
+
+def patch_output(patch: pytest.MonkeyPatch):
+    """Catch what is printed: `capsys` lasts for one test only."""
+    lines: list[str] = []
+
+    def write(*values: object, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
+        lines.append(sep.join(map(str, values)) + end)
+
+    patch.setattr("builtins.print", write)
+    return lambda: "".join(lines)
+
+
+def _returned(folder: Path) -> None:
+    given, place = folder / "homework.ipynb", folder / "returned"
+    wrong = {**RIGHT, "merge_heads": IN_MEMORY, "multi_head": STUB}
+    (place / "chen_7").mkdir(parents=True)
+    hand_in(place / "ada.ipynb", given, "Ada", RIGHT)
+    hand_in(place / "ben.ipynb", given, "Ben", wrong)
+    renamed = {**RIGHT, "attend_heads": RIGHT["attend_heads"].replace("attend_heads", "attend")}
+    hand_in(place / "chen_7" / "homework.ipynb", given, "Chen", renamed)
+    (place / "dora.ipynb").write_text("Dear teacher", encoding="utf-8")
+    # What Jupyter keeps for itself is not returned.
+    (place / ".ipynb_checkpoints").mkdir()
+    (place / ".ipynb_checkpoints" / "ada-checkpoint.ipynb").write_text("no", encoding="utf-8")
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_a_command_prints_stands_below_it(marked, number):
+    assert len(commands()) == 3
+    assert marked[0][number] == commands()[number]
+
+
+def test_the_table_has_a_row_for_each_student_and_exercise(marked):
+    rows = marked[1]
+    assert len(rows) == 4 * 4
+    assert {tuple(row) for row in rows} == {COLUMNS}
+    assert {row["file"] for row in rows} == {
+        "ada.ipynb",
+        "ben.ipynb",
+        "chen_7/homework.ipynb",
+        "dora.ipynb",
+    }
+    found = {(row["name"], row["exercise"]): row for row in rows}
+    assert found["Ada", "multi_head"]["passed"] == "1"
+    assert "in memory" in found["Ben", "merge_heads"]["message"]
+    assert found["Ben", "merge_heads"]["passed"] == "0"
+    assert "No function attend_heads" in found["Chen", "padded_heads"]["message"]
+    assert found["dora", "split_heads"]["verdict"] == "unreadable"
+
+
+def test_the_page_names_every_kind_of_verdict_and_every_column():
+    told = set(re.findall(r"^\| `([\w ]+)` \|", TEXT, re.MULTILINE))
+    judged = re.findall(r'`"([\w ]+)"`', engine.Verdict.__doc__ or "")
+    ours = re.findall(r'`"([\w ]+)"`', Mark.__doc__ or "")
+    assert told == {*judged, *ours, *COLUMNS}
+    assert len(ours) == 6
+    assert f"{SECONDS:g} seconds" in TEXT
+    assert f"{supervision.PRINTED // 10**6} MB" in TEXT
+    assert f"{limits.COMPUTING:g} seconds of computing" in TEXT
+
+
+def weeks() -> Iterator[tuple[str, float, list[str]]]:
+    for row in re.findall(r"^\| \d+ \| .*$", TEXT, re.MULTILINE):
+        _, read, hours, homework, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        yield read, float(hours.replace("½", ".5")), re.findall(r"`(\w+)`", homework)
+
+
+def test_the_plan_of_the_term_has_all_chapters_and_gives_their_exercises():
+    plan = list(weeks())
+    assert len(plan) == 10
+    named = [number for read, _, _ in plan for number in re.findall(r"\b(\d\d) [A-Z]", read)]
+    assert named == [f"{number:02}" for number in range(1, 21)]
+    given = [name for _, _, homework in plan for name in homework]
+    assert len(set(given)) == len(given)
+    for read, _, homework in plan:
+        for name in homework:
+            assert f"{EXERCISES[name].chapter} " in read
+
+
+def test_the_hours_of_the_plan_are_enough_for_its_chapters():
+    for read, hours, _ in weeks():
+        minutes = 0
+        for name in re.findall(r"\]\((\d\d_\w+\.ipynb)\)", read):
+            text = (CHAPTER.parent / name).read_text(encoding="utf-8")
+            minutes += int(re.search(r"\*\*It takes\*\* (\d+) minutes", text)[1])
+        assert minutes <= 60 * hours, read
+
+
+# Notebooks that misbehave, each in its process
+
+MISCHIEF = {
+    "exits": ({}, ["import os\nos._exit(7)"]),
+    "prints": ({}, ["import sys\nfor _ in range(12):\n    print('x' * 10**6)"]),
+    "reaches out": (
+        {
+            "split_heads": "import os, socket, subprocess, sys\ndef split_heads(x, num_heads):\n"
+            "    socket.create_connection(('127.0.0.1', 9), timeout=1)",
+            "merge_heads": "def merge_heads(x):\n    subprocess.run([sys.executable, '-V'])",
+            "multi_head": "def multi_head(query, key, value, num_heads, mask):\n"
+            "    raise RuntimeError(os.environ.get('A_KEY', 'no key'))",
+            "attend_heads": "def attend_heads(query, key, value, mask):\n"
+            "    open('inside.txt', 'w').close()\n    open(OUTSIDE, 'w')",
+        },
+        [],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def misbehaved(tmp_path_factory) -> dict[str, list[Mark]]:
+    """Mark the notebooks of `MISCHIEF`, and give their marks by name."""
+    folder = tmp_path_factory.mktemp("mischief")
+    assignment = give(folder)
+    (folder / "returned").mkdir()
+    for name, (answers, last) in MISCHIEF.items():
+        outside = repr(str(folder / "outside.txt"))
+        answers = {f: code.replace("OUTSIDE", outside) for f, code in answers.items()}
+        hand_in(folder / "returned" / f"{name}.ipynb", assignment, name, answers, last)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("A_KEY", "secret")
+        found = {marks[0].name: marks for marks in mark_folder(assignment, folder / "returned")}
+    assert not (folder / "outside.txt").exists()
+    return found
+
+
+def test_a_notebook_that_ends_its_process_does_not_end_the_marking(misbehaved):
+    assert {mark.verdict for mark in misbehaved["exits"]} == {"ended"}
+    assert "status 7" in misbehaved["exits"][0].message
+    assert len(misbehaved) == len(MISCHIEF)
+
+
+def test_megabytes_of_output_are_named(misbehaved):
+    assert {mark.verdict for mark in misbehaved["prints"]} == {"output"}
+    assert not any(mark.passed for mark in misbehaved["prints"])
+
+
+@pytest.mark.parametrize(
+    ("exercise", "said"),
+    [
+        ("split_heads", "PermissionError: a notebook that is marked has no network"),
+        ("merge_heads", "PermissionError: a notebook that is marked may not start"),
+        ("multi_head", "RuntimeError: no key"),
+        ("padded_heads", "PermissionError: a notebook that is marked may not write to"),
+    ],
+)
+def test_what_a_notebook_may_not_do_is_refused(misbehaved, exercise, said):
+    (mark,) = [mark for mark in misbehaved["reaches out"] if mark.exercise == exercise]
+    assert mark.verdict == "raised"
+    assert said in mark.message
+
+
+def test_one_that_runs_for_ever_is_stopped_and_what_was_judged_before_stands(tmp_path):
+    assignment = give(tmp_path, only=["split_heads", "merge_heads"])
+    (tmp_path / "returned").mkdir()
+    # It cannot be interrupted from within: one call that holds on to everything.
+    stuck = "def merge_heads(x):\n    sum(range(10**18))"
+    answers = {**RIGHT, "merge_heads": stuck}
+    hand_in(tmp_path / "returned" / "a.ipynb", assignment, "Ada", answers)
+    ((first, second),) = mark_folder(assignment, tmp_path / "returned", seconds=4.0)
+    assert first.passed
+    assert (second.verdict, second.passed) == ("time", False)
+    assert "4 seconds" in second.message
+
+
+def test_a_marking_that_cannot_start_is_no_mark_of_a_student(tmp_path, monkeypatch):
+    assignment = give(tmp_path, only=["split_heads"])
+    monkeypatch.setattr(supervision, "_environment", lambda folder: {"PYTHONHOME": folder})
+    hand_in(tmp_path / "a.ipynb", assignment, "Ada", RIGHT)
+    with pytest.raises(ChildProcessError, match="did not start"):
+        next(mark_folder(assignment, tmp_path))
+
+
+# What happens inside of the process, in this one
+
+SPLIT = {"split_heads": "split_heads"}
+IMPORTS = "import attncourse as ac\nfrom attncourse.exercises import check"
+
+
+@pytest.fixture
+def main_stays(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+def judged(*cells: str, exercises: dict[str, str] = SPLIT) -> list[dict]:
+    return list(worker.examine([IMPORTS, *cells], exercises, worker.prepare(exercises)))
+
+
+@pytest.mark.usefixtures("main_stays")
+class TestInside:
+    def test_a_check_of_ones_own_gains_nothing(self):
+        wrong = "def split_heads(x, num_heads):\n    return x"
+        own = "def check(name, function):\n    return True\ncheck('split_heads', split_heads)"
+        (verdict,) = judged(wrong, own)
+        assert not verdict["passed"]
+        (verdict,) = judged(RIGHT["split_heads"], own)
+        assert verdict["passed"]
+
+    @pytest.mark.parametrize(
+        ("cell", "named"),
+        [
+            ("from attncourse.exercises.judging import engine\n"
+             "engine.Judge.verdict = lambda self: None", "engine.Judge.verdict"),
+            ("from torch.nn import functional as F\n"
+             "F.layer_norm.__code__ = (lambda *a, **k: None).__code__", "functional.layer_norm"),
+            ("import attncourse.teaching.worker as w\nw.check = None", "worker.check"),
+            ("import torch\ntorch.allclose = lambda *a, **k: True", "torch.allclose"),
+            ("import torch\ntorch.Tensor.__eq__ = lambda a, b: True", "torch.Tensor.__eq__"),
+        ],
+    )  # fmt: skip
+    def test_who_replaces_a_part_of_the_judging_is_not_judged(self, monkeypatch, cell, named):
+        self.keep(monkeypatch)
+        (verdict,) = judged(cell, "def split_heads(x, num_heads):\n    return x")
+        assert (verdict["verdict"], verdict["passed"]) == ("replaced", False)
+        assert named in verdict["message"]
+
+    def test_also_who_does_it_while_being_judged(self, monkeypatch):
+        self.keep(monkeypatch)
+        (verdict,) = judged(
+            "import torch\ndef split_heads(x, num_heads):\n"
+            "    torch.allclose = lambda *a, **k: True\n    return None"
+        )
+        assert verdict["verdict"] == "replaced"
+
+    @staticmethod
+    def keep(monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put back, after the test, whatever its cells replace."""
+        for owner, name in [
+            (engine.Judge, "verdict"),
+            (functional.layer_norm, "__code__"),
+            (worker, "check"),
+            (torch, "allclose"),
+            (torch.Tensor, "__eq__"),
+        ]:
+            monkeypatch.setattr(owner, name, getattr(owner, name))
+
+    def test_a_cell_that_fails_is_passed_over_and_named_where_it_matters(self):
+        broken = "def split_heads(x, num_heads:\n    return x"
+        first, second = judged(
+            "1 / 0",
+            broken,
+            "raise SystemExit",
+            RIGHT["merge_heads"],
+            exercises={**SPLIT, "merge_heads": "merge_heads"},
+        )
+        assert first["verdict"] == "missing"
+        assert "code cell 3: SyntaxError" in first["message"]
+        assert second["passed"]
+
+    def test_the_last_definition_counts(self):
+        (verdict,) = judged("def split_heads(x, num_heads):\n    pass", RIGHT["split_heads"])
+        assert verdict["passed"]
+
+    def test_what_is_no_function_has_a_verdict(self):
+        (verdict,) = judged("split_heads = 7")
+        assert verdict["verdict"] == "not a function"
+
+    def test_a_cell_without_end_is_left_behind(self, monkeypatch):
+        monkeypatch.setattr(limits, "COMPUTING", 0.3)
+        (verdict,) = judged("while True:\n    pass", RIGHT["split_heads"])
+        assert verdict["verdict"] in ("passed", "endless")  # the latter on a machine that is busy
+
+    def test_lines_for_notebooks_only_do_not_spoil_a_cell(self):
+        magic = "%matplotlib inline\n!ls\nac.attend?\nif True:\n    %time\n"
+        (verdict,) = judged(magic + RIGHT["split_heads"] + "\ndisplay(1)")
+        assert verdict["passed"]
+
+    def test_a_modulo_at_the_beginning_of_a_line_is_one(self):
+        shift = "shift = (7\n% 4)\n"
+        (verdict,) = judged(shift + RIGHT["split_heads"].replace("(1, 2)", "(1, shift - 1)"))
+        assert verdict["passed"]
+
+
+def test_nothing_has_changed_where_nothing_was_replaced():
+    before = Bindings()
+    assert before.changed() == ""
+
+
+# Folders, assignments, names, tables
+
+
+def test_what_cannot_be_marked_is_named(tmp_path, capsys):
+    assignment = give(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no.ipynb").write_text('{"cells": []}')
+    made_up = {"cell_type": "code", "source": 'check("moon", f)', "metadata": {}}
+    (tmp_path / "moon.ipynb").write_text(json.dumps({"cells": [made_up]}))
+    for given, folder, said in [
+        (assignment, tmp_path / "missing", "missing"),
+        (assignment, assignment, "homework.ipynb"),
+        (assignment, tmp_path / "empty", "empty"),
+        (tmp_path / "no.ipynb", tmp_path, "checks no exercise"),
+        (tmp_path / "moon.ipynb", tmp_path, "'moon'"),
+        (tmp_path / "nowhere.ipynb", tmp_path, "nowhere.ipynb"),
+    ]:
+        output = tmp_path / "marks.csv"
+        assert cli.main(["mark", str(given), str(folder), "-o", str(output)]) == 1
+        assert said in capsys.readouterr().err
+        assert not output.exists()
+    assert cli.main(["mark", str(assignment), str(tmp_path), "-o", str(tmp_path)]) == 1
+    assert "--output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
+def test_a_time_that_is_none_is_refused(tmp_path, own_errors, seconds):
+    with refused(ValueError, "seconds", str(seconds)):
+        next(mark_folder(tmp_path, tmp_path, seconds=seconds))
+
+
+def test_two_of_one_name_are_pointed_out(tmp_path, capsys, monkeypatch):
+    assignment = give(tmp_path, only=["split_heads"])
+    monkeypatch.chdir(tmp_path)
+    for file in ("a", "b"):
+        hand_in(tmp_path / f"{file}.ipynb", assignment, "Ada", {})
+    verdict = {"verdict": "stub", "message": "", "passed": False}
+    monkeypatch.setattr(
+        "attncourse.teaching.marking.supervise", lambda *_: ({"split_heads": verdict}, ("", ""))
+    )
+    assert cli.main(["mark", str(assignment), "."]) == 0
+    assert "The name Ada stands in 2 notebooks: a.ipynb, b.ipynb" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ('student = "Ada Lovelace"  # your name', "Ada Lovelace"),
+        ("student='  李  雷 '", "李 雷"),
+        ('student = "O\'Neill"', "O'Neill"),
+        ('student = ""  # your name, between the quotes', ""),
+        ("student = Ada", ""),
+        ('student = "\x1b[2JAda\x07"', "[2JAda"),
+        (f'student = "{"A" * 1000}"', "A" * 80),
+        ('# student = "x"', ""),
+    ],
+)
+def test_the_name_is_read_and_nothing_run(source, name):
+    assert student_name([Cell("markdown", 'student = "no"'), Cell("code", source)]) == name
+
+
+def test_a_spreadsheet_runs_nothing_that_a_student_wrote(tmp_path):
+    mark = Mark("=1+1", "a.ipynb", "split_heads", True, "passed", "@b\nsecond line")
+    write_marks(tmp_path / "marks.csv", [mark])
+    content = (tmp_path / "marks.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfname,")
+    (row,) = csv.reader(content.decode("utf-8-sig").splitlines(keepends=True)[1:])
+    assert row == ["'=1+1", "a.ipynb", "split_heads", "1", "passed", "'@b\nsecond line"]
