@@ -25,7 +25,7 @@ The names that most programs need stand here; all others in modules, such as
 | 13 Summarisation | `language`, `data`, `metrics` |
 | 14 Named entities | `language`, `data`, `metrics` |
 | 15 Image classification | `vision`, `data` |
-| every chapter | `runtime`, `figures`, `exercises` |
+| every chapter | `runtime`, `figures`, `exercises`, `teaching` |
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for editors and type checkers
         positions,
         recipes,
         recurrent,
+        teaching,
         training,
         transformer,
         translator,

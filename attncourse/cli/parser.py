@@ -32,7 +32,7 @@ The corpus `embedded` is part of the package. Captions (`multi30k`) are fetched 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="attncourse",
-        description="The long trainings of the course, by recipe, and what came of them.",
+        description="The long trainings of the course, by recipe, and what came of them; homework.",
         epilog=TOUR,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
