@@ -160,7 +160,7 @@ MISCHIEF = {
             "attend_heads": "def attend_heads(query, key, value, mask):\n"
             "    open('inside.txt', 'w').close()\n    open(OUTSIDE, 'w')",
         },
-        [],
+        ["import torch._dynamo"],  # which replaces torch.manual_seed, and is no trick
     ),
 }
 
@@ -215,10 +215,10 @@ def test_one_that_runs_for_ever_is_stopped_and_what_was_judged_before_stands(tmp
     stuck = "def merge_heads(x):\n    sum(range(10**18))"
     answers = {**RIGHT, "merge_heads": stuck}
     hand_in(tmp_path / "returned" / "a.ipynb", assignment, "Ada", answers)
-    ((first, second),) = mark_folder(assignment, tmp_path / "returned", seconds=4.0)
+    ((first, second),) = mark_folder(assignment, tmp_path / "returned", seconds=3.0)
     assert first.passed
     assert (second.verdict, second.passed) == ("time", False)
-    assert "4 seconds" in second.message
+    assert "3 seconds" in second.message
 
 
 def test_a_marking_that_cannot_start_is_no_mark_of_a_student(tmp_path, monkeypatch):
@@ -376,6 +376,25 @@ def test_two_of_one_name_are_pointed_out(tmp_path, capsys, monkeypatch):
     )
     assert cli.main(["mark", str(assignment), "."]) == 0
     assert "The name Ada stands in 2 notebooks: a.ipynb, b.ipynb" in capsys.readouterr().out
+
+
+def test_what_was_marked_before_a_ctrl_c_is_in_the_table(tmp_path, capsys, monkeypatch):
+    assignment = give(tmp_path, only=["split_heads"])
+    monkeypatch.chdir(tmp_path)
+    for file in ("a", "b"):
+        hand_in(tmp_path / f"{file}.ipynb", assignment, file, {})
+    reasons = iter([("stub", "Nothing.")])
+
+    def supervise(*_):
+        for reason in reasons:
+            return {}, reason
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attncourse.teaching.marking.supervise", supervise)
+    assert cli.main(["mark", str(assignment), "."]) == 130
+    assert capsys.readouterr().out.startswith("a: 0 of 1 passed; stub")
+    (row,) = csv.DictReader((tmp_path / "marks.csv").read_text("utf-8-sig").splitlines())
+    assert (row["name"], row["verdict"]) == ("a", "stub")
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,12 @@ def mark(asked: argparse.Namespace) -> int:
     for of_one in mark_folder(asked.assignment, asked.folder, seconds=asked.seconds):
         print(_line(of_one), flush=True)
         marks += of_one
+        write_marks(asked.output, marks)  # so that a Ctrl-C, or a full disk, loses none of them
     print()
     for exercise in dict.fromkeys(mark.exercise for mark in marks):
         print(f"{exercise}: {_passed([mark for mark in marks if mark.exercise == exercise])}")
     for name, files in _shared_names(marks).items():
         print(printable(f"The name {name} stands in {len(files)} notebooks: {', '.join(files)}"))
-    write_marks(asked.output, marks)
     print(f"written to {asked.output}")
     return 0
 

@@ -59,7 +59,7 @@ def write_assignment(
     *,
     only: Sequence[str] | None = None,
 ) -> tuple[Path, list[str]]:
-    """Write an assignment notebook with a chapter's exercises, their checks and no solutions.
+    """Write a chapter's exercises as an assignment, without solutions (every chapter).
 
     Exercises that are answered in words have no check, and are left out.
 

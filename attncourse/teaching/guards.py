@@ -122,4 +122,5 @@ def _held(owner: object) -> dict[str, tuple[object, object]]:
         key: (value, value.__code__ if isinstance(value, FunctionType) else None)
         for key, value in list(vars(owner).items())
         if callable(value) or isinstance(value, (property, staticmethod, classmethod))
+        if not key.endswith("seed")  # torch.compile wraps torch.manual_seed when it is imported
     }

@@ -22,7 +22,7 @@ COLUMNS = ("name", "file", "exercise", "passed", "verdict", "message")
 
 @dataclass(frozen=True)
 class Mark:
-    """What became of one exercise in one returned notebook.
+    """What became of one exercise in one returned notebook (every chapter).
 
     Attributes:
         name: the student's, as it stands in the notebook; without one, the file's.
@@ -45,14 +45,14 @@ class Mark:
 def mark_folder(
     assignment: str | os.PathLike, folder: str | os.PathLike, *, seconds: float = SECONDS
 ) -> Iterator[list[Mark]]:
-    """Mark the notebooks of a folder and of the folders in it, each in a process of its own.
+    """Mark the notebooks of a folder, each in a process of its own (every chapter).
 
     What is marked, and by which function, stands in the assignment; of a returned notebook only
     its cells are run and its functions taken, and the package's own check judges them.
 
     Args:
         assignment: the assignment, as it was given out.
-        folder: where the returned notebooks are.
+        folder: where the returned notebooks are; folders in it are searched too.
         seconds: that a notebook may take, without the time in which its process starts.
 
     Yields:
@@ -125,7 +125,7 @@ def _sources(cells: Iterable[Cell]) -> list[str]:
 
 
 def write_marks(path: str | os.PathLike, marks: Iterable[Mark]) -> None:
-    """Write marks as a table, CSV in UTF-8, whole or not at all.
+    """Write marks as a table, CSV in UTF-8, whole or not at all (every chapter).
 
     Args:
         path: the file; what stands there is replaced.
@@ -133,6 +133,15 @@ def write_marks(path: str | os.PathLike, marks: Iterable[Mark]) -> None:
 
     Raises:
         OSError: if the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> mark = Mark("Ada", "ada.ipynb", "merge_heads", True, "passed", "Passed.")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_marks(Path(folder) / "marks.csv", [mark])
+        ...     print((Path(folder) / "marks.csv").read_text(encoding="utf-8-sig"))
+        name,file,exercise,passed,verdict,message
+        Ada,ada.ipynb,merge_heads,1,passed,Passed.
     """
     table = io.StringIO()
     rows = csv.writer(table)
