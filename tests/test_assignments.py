@@ -16,7 +16,7 @@ from support import refused
 
 from attncourse import cli
 from attncourse.exercises import EXERCISES
-from attncourse.teaching import write_assignment
+from attncourse.teaching import notebooks, write_assignment
 from attncourse.teaching.assignments import BOOK, IMPORTS, _plain
 from attncourse.teaching.notebooks import Cell, checked_exercises, read_cells, write_cells
 from tools.project import bootstrap_source, pages_url, repository
@@ -130,6 +130,13 @@ def test_what_is_no_chapter_is_refused_by_its_name(tmp_path, monkeypatch, capsys
     assert "chapter.ipynb" in told
     assert said in told
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path, monkeypatch):
+    path = give(tmp_path)
+    monkeypatch.setattr(notebooks, "MOST_MEGABYTES", 0.001)
+    with refused(ValueError, "homework.ipynb", "MB"):
+        read_cells(path)
 
 
 def test_a_chapter_that_is_not_there_is_named(tmp_path, capsys):

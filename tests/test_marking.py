@@ -1,149 +1,22 @@
-"""attncourse.teaching: every returned notebook has its marks, whatever it does; and the page."""
+"""attncourse.teaching: every returned notebook has its marks, whatever it does."""
 
 from __future__ import annotations
 
 import csv
 import json
-import re
-import shlex
-import shutil
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-from homework import CHAPTER, RIGHT, give, hand_in
+from homework import RIGHT, give, hand_in
 from support import refused
 from torch.nn import functional
 
 from attncourse import cli
-from attncourse.exercises import EXERCISES
 from attncourse.exercises.judging import engine, limits
 from attncourse.teaching import Mark, mark_folder, supervision, worker, write_marks
 from attncourse.teaching.guards import Bindings
-from attncourse.teaching.marking import COLUMNS, SECONDS
 from attncourse.teaching.notebooks import Cell, student_name
-
-PAGE = CHAPTER.parent / "for_teachers.md"
-TEXT = PAGE.read_text(encoding="utf-8")
-
-IN_MEMORY = "def merge_heads(x):\n    b, h, n, d = x.shape\n    return x.reshape(b, n, h * d)"
-STUB = "def multi_head(query, key, value, num_heads, mask):\n    return None"
-
-
-# The page for teachers: its commands, run in a folder as it describes it
-
-
-def commands() -> list[tuple[str, str]]:
-    """The commands of the page that have an output below them, with it."""
-    return re.findall(r"```bash\n(attncourse .*?)\n```\n\n```text\n(.*?)```", TEXT, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def marked(tmp_path_factory) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
-    """Run the page's commands: each with what it printed, and the table."""
-    folder = tmp_path_factory.mktemp("class")
-    shutil.copy(CHAPTER, folder)
-    printed = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for command, _ in commands():
-            if " mark " in command:
-                _returned(folder)
-            said = patch_output(patch)
-            assert cli.main(shlex.split(command)[1:]) == 0
-            printed.append((command, said()))
-        with open("marks.csv", encoding="utf-8-sig", newline="") as table:
-            return printed, list(csv.DictReader(table))
-
-
-def patch_output(patch: pytest.MonkeyPatch):
-    """Catch what is printed: `capsys` lasts for one test only."""
-    lines: list[str] = []
-
-    def write(*values: object, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
-        lines.append(sep.join(map(str, values)) + end)
-
-    patch.setattr("builtins.print", write)
-    return lambda: "".join(lines)
-
-
-def _returned(folder: Path) -> None:
-    given, place = folder / "homework.ipynb", folder / "returned"
-    wrong = {**RIGHT, "merge_heads": IN_MEMORY, "multi_head": STUB}
-    (place / "chen_7").mkdir(parents=True)
-    hand_in(place / "ada.ipynb", given, "Ada", RIGHT)
-    hand_in(place / "ben.ipynb", given, "Ben", wrong)
-    renamed = {**RIGHT, "attend_heads": RIGHT["attend_heads"].replace("attend_heads", "attend")}
-    hand_in(place / "chen_7" / "homework.ipynb", given, "Chen", renamed)
-    (place / "dora.ipynb").write_text("Dear teacher", encoding="utf-8")
-    # What Jupyter keeps for itself is not returned.
-    (place / ".ipynb_checkpoints").mkdir()
-    (place / ".ipynb_checkpoints" / "ada-checkpoint.ipynb").write_text("no", encoding="utf-8")
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_what_a_command_prints_stands_below_it(marked, number):
-    assert len(commands()) == 3
-    assert marked[0][number] == commands()[number]
-
-
-def test_the_table_has_a_row_for_each_student_and_exercise(marked):
-    rows = marked[1]
-    assert len(rows) == 4 * 4
-    assert {tuple(row) for row in rows} == {COLUMNS}
-    assert {row["file"] for row in rows} == {
-        "ada.ipynb",
-        "ben.ipynb",
-        "chen_7/homework.ipynb",
-        "dora.ipynb",
-    }
-    found = {(row["name"], row["exercise"]): row for row in rows}
-    assert found["Ada", "multi_head"]["passed"] == "1"
-    assert "in memory" in found["Ben", "merge_heads"]["message"]
-    assert found["Ben", "merge_heads"]["passed"] == "0"
-    assert "No function attend_heads" in found["Chen", "padded_heads"]["message"]
-    assert found["dora", "split_heads"]["verdict"] == "unreadable"
-
-
-def test_the_page_names_every_kind_of_verdict_and_every_column():
-    told = set(re.findall(r"^\| `([\w ]+)` \|", TEXT, re.MULTILINE))
-    judged = re.findall(r'`"([\w ]+)"`', engine.Verdict.__doc__ or "")
-    ours = re.findall(r'`"([\w ]+)"`', Mark.__doc__ or "")
-    assert told == {*judged, *ours, *COLUMNS}
-    assert len(ours) == 6
-    assert f"{SECONDS:g} seconds" in TEXT
-    assert f"{supervision.PRINTED // 10**6} MB" in TEXT
-    assert f"{limits.COMPUTING:g} seconds of computing" in TEXT
-
-
-def weeks() -> Iterator[tuple[str, float, list[str]]]:
-    for row in re.findall(r"^\| \d+ \| .*$", TEXT, re.MULTILINE):
-        _, read, hours, homework, _ = (cell.strip() for cell in row.strip("|").split("|"))
-        yield read, float(hours.replace("½", ".5")), re.findall(r"`(\w+)`", homework)
-
-
-def test_the_plan_of_the_term_has_all_chapters_and_gives_their_exercises():
-    plan = list(weeks())
-    assert len(plan) == 10
-    named = [number for read, _, _ in plan for number in re.findall(r"\b(\d\d) [A-Z]", read)]
-    assert named == [f"{number:02}" for number in range(1, 21)]
-    given = [name for _, _, homework in plan for name in homework]
-    assert len(set(given)) == len(given)
-    for read, _, homework in plan:
-        for name in homework:
-            assert f"{EXERCISES[name].chapter} " in read
-
-
-def test_the_hours_of_the_plan_are_enough_for_its_chapters():
-    for read, hours, _ in weeks():
-        minutes = 0
-        for name in re.findall(r"\]\((\d\d_\w+\.ipynb)\)", read):
-            text = (CHAPTER.parent / name).read_text(encoding="utf-8")
-            minutes += int(re.search(r"\*\*It takes\*\* (\d+) minutes", text)[1])
-        assert minutes <= 60 * hours, read
-
 
 # Notebooks that misbehave, each in its process
 

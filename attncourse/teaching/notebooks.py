@@ -36,18 +36,18 @@ def read_cells(path: str | os.PathLike) -> list[Cell]:
         ValueError: if the file is no notebook.
         OSError: if it cannot be read.
     """
-    path = Path(path)
+    path, name = Path(path), Path(path).name
     size = path.stat().st_size
     if size > MOST_MEGABYTES * 10**6:
-        raise ValueError(f"{path} has {size // 10**6} MB, more than {MOST_MEGABYTES}")
+        raise ValueError(f"{name} has {size // 10**6} MB, more than {MOST_MEGABYTES}")
     try:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or brackets without end
-        raise ValueError(f"{path} is no notebook: {error}") from None
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, or brackets without end
+        raise ValueError(f"{name} is no notebook") from None
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):
-        raise ValueError(f"{path} is no notebook: it has no cells")
-    return [_cell(cell, f"cell {number} of {path}") for number, cell in enumerate(cells, 1)]
+        raise ValueError(f"{name} is no notebook: it has no cells")
+    return [_cell(cell, f"cell {number} of {name}") for number, cell in enumerate(cells, 1)]
 
 
 def _cell(cell: object, where: str) -> Cell:
