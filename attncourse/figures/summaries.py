@@ -67,12 +67,13 @@ def marked_text(
 def copy_map(
     weights: Tensor, gate: Tensor, *, summary: Sequence[str], article: Sequence[str]
 ) -> tuple[Axes, Axes]:
-    """Draw where each word of a summary would be copied from, and whether it was (chapter 13).
+    """Draw how much of each word of a summary was copied, and from where (chapter 13).
 
-    The article stands upright, so that its words can be read on a narrow screen.
+    The article stands upright, so that its words can be read on a narrow screen. A weight counts
+    as far as the gate is open: the map shows their product.
 
     Args:
-        weights: (summary, article), drawn as a column for each word that is written.
+        weights: (summary, article), of the copy, a column for each word that is written.
         gate: (summary,), the share of each that is copied.
         summary, article: their words.
 
@@ -98,6 +99,7 @@ def copy_map(
         2, 1, figsize=size, layout="constrained", height_ratios=[1.5, max(len(article), 2)]
     )
     heatmap(gate[None], queries=["copied"], keys=summary, ax=copied, numbers=True)
-    heatmap(weights.T, queries=article, keys=summary, ax=where, numbers=False)
+    used = (gate[:, None] * weights).T  # (article, summary)
+    heatmap(used, queries=article, keys=summary, ax=where, numbers=False)
     copied.xaxis.tick_top()
     return where, copied
