@@ -44,11 +44,17 @@ def test_a_long_text_goes_over_lines_and_an_entity_stays_on_one():
     ax = figures.tagged_text(words, [Span(8, 10, "place")])
     heights = sorted({text.get_position()[1] for text in ax.texts[: len(words)]})
     assert heights == [-1, 0]
-    assert ax.texts[8].get_position() == (40, 0)  # 40 + 5 signs are not more than 46
-    words[9] = "lora"
+    assert ax.texts[8].get_position() == (40, 0)  # 40 + 5 signs are not more than 48
+    words[9] = "lorana"
     ax = figures.tagged_text(words, [Span(8, 10, "place")])
-    assert ax.texts[8].get_position() == (0, -1)  # "ve" alone would fit, "ve lora" does not
+    assert ax.texts[8].get_position() == (0, -1)  # "ve" alone would fit, "ve lorana" does not
     assert len(ax.lines) == 1
+
+
+def test_a_sentence_begins_a_line():
+    ax = figures.tagged_text(["it", "rains", ".", "ada", "sings", ".", "."])
+    at = [text.get_position() for text in ax.texts]
+    assert at == [(0, 0), (3, 0), (9, 0), (0, -1), (4, -1), (10, -1), (0, -2)]
 
 
 def test_an_entity_longer_than_a_line_is_underlined_on_both():

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from attncourse.data.bio import Span
-from attncourse.figures.looks import BLACK, BLUE, COLOURS
+from attncourse.figures.looks import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 
-COLUMNS = 46  # signs in a line, few enough for a narrow screen
+COLUMNS = 48  # signs in a line, few enough for a narrow screen
 SIZE = 12  # points
+KIND_COLOURS = (RED, GREEN, PURPLE, ORANGE, SKY)
 LETTER = 0.602 * SIZE / 72  # inches a sign of the font is wide
 
 
@@ -29,6 +30,8 @@ def tagged_text(
     ax: Axes | None = None,
 ) -> Axes:
     """Write a text in lines, its entities underlined with their kinds, and where a word looks.
+
+    Every sentence begins a line.
 
     Args:
         words: the text.
@@ -78,7 +81,7 @@ def tagged_text(
         ax.text(column, -line, word, family="monospace", fontsize=SIZE, va="center", color=colour)
     texts = [span.kind for span in spans] if labels is None else labels
     for (start, end, kind), label in zip(spans, texts, strict=True):
-        colour = COLOURS[1 + kinds.index(kind) % (len(COLOURS) - 2)]
+        colour = KIND_COLOURS[kinds.index(kind) % len(KIND_COLOURS)]
         _underline(ax, words, places[start:end], start, colour)
         column, line = places[start]
         ax.text(column, -line - 0.52, label, fontsize=10, va="center")
@@ -88,12 +91,13 @@ def tagged_text(
 
 
 def _places(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """Give each word its column and line; an entity stays on one line if it can."""
+    """Give each word its column and line: a sentence a line, an entity on one line if it can be."""
     ends = {span.start: span.end for span in spans}
     places, column, line = [], 0, 0
     for i, word in enumerate(words):
         whole = " ".join(words[i : ends.get(i, i + 1)])
-        if column and column + len(whole if len(whole) <= COLUMNS else word) > COLUMNS:
+        full = column + len(whole if len(whole) <= COLUMNS else word) > COLUMNS
+        if column and (full or words[i - 1] == "."):
             column, line = 0, line + 1
         places.append((column, line))
         column += len(word) + 1
