@@ -20,8 +20,10 @@ def record(seed: int) -> dict:
     return records("red-digit")[seed]
 
 
-def share(seed: int, name: str, key: str = "accuracy") -> float:
-    (run,) = [run for run in record(seed)["runs"] if run["model"] == name]
+def share(seed: int, name: str, key: str = "accuracy", steps: int | None = None) -> float:
+    """Of the training with so many steps, by default the only or the shorter one."""
+    runs = [run for run in record(seed)["runs"] if run["model"] == name]
+    (run,) = runs[:1] if steps is None else [run for run in runs if run["steps"] == steps]
     return run[key]
 
 
@@ -72,6 +74,13 @@ def test_attention_reads_the_digit_that_is_asked_for_and_the_mean_and_maximum_do
     # The commonest of four digits has 0.3835, and without the question nothing has more.
     assert share(seed, "mean") < 0.3835 < share(seed, "max")
     assert share(seed, "max") < 0.6
+
+
+@BY_SEED
+def test_mean_and_maximum_are_far_behind_film_after_as_many_steps(seed):
+    steps = share(seed, "FiLM", "steps")
+    assert share(seed, "mean", steps=steps) < 0.3835
+    assert 0.6 < share(seed, "max", steps=steps) < share(seed, "FiLM") - 0.2
 
 
 @BY_SEED
