@@ -23,7 +23,7 @@ from attncourse.data.vocabulary import (
     join_words,
     split_words,
 )
-from attncourse.decoding import beam_search, greedy
+from attncourse.decoding import Barring, beam_search, greedy
 from attncourse.masks import padding_mask
 from attncourse.runtime import device_of, evaluating
 
@@ -224,7 +224,7 @@ class Translator:
         source, mask = source.to(device), padding_mask(lengths, source.shape[1]).to(device)
         limit = 2 * source.shape[1] + 10 if max_length is None else max_length
         marks = {"bos": BOS, "eos": EOS, "pad": PAD, "max_length": min(limit, self._room())}
-        model = _WithoutUnknown(self.model)
+        model = Barring(self.model, [UNK])
         if beam_size == 1:
             found = greedy(model, source, mask, **marks)
         else:
@@ -298,20 +298,3 @@ def _several(name: str, texts: object) -> list:
     if not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be several, got {texts!r}")
     return list(texts)
-
-
-class _WithoutUnknown(nn.Module):
-    """A model to which `<unk>` never occurs."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def start(self, source: Tensor, source_mask: Tensor | None) -> Any:
-        return self.model.start(source, source_mask)
-
-    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        logits, state = self.model.step(tokens, state)
-        logits = logits.clone()  # the model may still need its own
-        logits[:, UNK] -= torch.inf  # a NaN stays one
-        return logits, state

@@ -135,6 +135,13 @@ def hugging_face():
         import transformers
 
         # It imports each model when first asked for it.
-        for model in ("BertModel", "MarianMTModel", "GPTJModel", "LlamaModel"):
+        for model in (
+            "BertModel",
+            "BertForMaskedLM",
+            "GPT2LMHeadModel",
+            "MarianMTModel",
+            "GPTJModel",
+            "LlamaModel",
+        ):
             getattr(transformers, model)
     return transformers

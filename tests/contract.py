@@ -23,6 +23,7 @@ from attncourse import (
 )
 from attncourse.data.batches import Batch
 from attncourse.decoding import select
+from attncourse.language import CausalLanguageModel, LanguageModelConfig
 from attncourse.positions import SinusoidalPositions
 from attncourse.recurrent import AttentionDecoder, EncoderDecoder, GRUDecoder, GRUEncoder
 from attncourse.runtime import device_of
@@ -65,6 +66,28 @@ class Writer(nn.Module):
         return self.output(self.body(embedded, causal=True, caches=caches))[:, 0], caches
 
 
+class LanguageModel(nn.Module):
+    """The causal language model, given a source that it does not read."""
+
+    def __init__(self, **options):
+        super().__init__()
+        sizes = SIZES | {"num_layers": 2, "dropout": 0.0, "max_len": 23}
+        self.model = CausalLanguageModel(LanguageModelConfig(TARGET_VOCAB, **sizes, **options))
+
+    @property
+    def target_embedding(self) -> nn.Embedding:
+        return self.model.reader.words
+
+    def forward(self, source, target, source_mask=None, target_mask=None):
+        return self.model(target, padding_mask=target_mask)
+
+    def start(self, source, source_mask=None):
+        return self.model.start()
+
+    def step(self, tokens, state):
+        return self.model.step(tokens, state)
+
+
 # The models
 
 
@@ -102,6 +125,9 @@ WRITERS = {
     "causal encoder": lambda: Writer(SinusoidalPositions(EMBED)),
     "causal encoder, rotary": lambda: Writer(nn.Identity(), norm_first=True, rotary=True),
     "causal encoder, one key head": lambda: Writer(SinusoidalPositions(EMBED), num_kv_heads=1),
+    "language model": lambda: LanguageModel(activation="gelu_tanh"),
+    "language model, norm after": lambda: LanguageModel(norm_first=False, norm_embeddings=True),
+    "language model, rotary": lambda: LanguageModel(positions="rotary", num_kv_heads=1),
 }
 
 

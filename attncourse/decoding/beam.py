@@ -16,13 +16,15 @@ from attncourse.runtime import evaluating
 @torch.no_grad()
 def beam_search(
     model: Any,
-    source: Int64[Tensor, "batch source"],
+    source: Int64[Tensor, "batch source"] | None = None,
     source_mask: Bool[Tensor, "batch source"] | None = None,
     *,
-    bos: int,
-    eos: int,
+    bos: int | None,
+    eos: int | None,
     pad: int,
     max_length: int,
+    prompt: Int64[Tensor, "batch prompt"] | None = None,
+    prompt_mask: Bool[Tensor, "batch prompt"] | None = None,
     beam_size: int = 4,
     length_penalty: float = 0.0,
 ) -> Decoded:
@@ -33,17 +35,19 @@ def beam_search(
 
     $$\frac{\log p(y)}{((5 + |y|) / 6)^{a}}$$
 
-    where $|y|$ counts the end mark and $a$ is `length_penalty`; the others stay open. At
-    `max_length` the open ones are cut and compared as they stand. A sentence leaves the batch when
-    no open beginning of it can win any more. A beam of one is greedy search, but for ties.
+    where $|y|$ counts the end mark but no prompt, and $a$ is `length_penalty`; the others stay
+    open. At `max_length` the open ones are cut and compared as they stand. A sentence leaves the
+    batch when no open beginning of it can win any more. A beam of one is greedy search, but for
+    ties.
 
     Args:
-        model, source, source_mask, bos, eos, pad, max_length: as for `greedy`.
+        model, source, source_mask, bos, eos, pad, max_length, prompt, prompt_mask: as for `greedy`.
         beam_size: how many beginnings are kept for each sentence.
         length_penalty: a, 0 or more. 0 compares the probabilities; more favours longer sentences.
 
     Returns:
-        The best sentences found, as long as the longest. `log_probability` is not divided.
+        The best sentences found, behind their prompts and as long as the longest.
+        `log_probability` is not divided.
 
     Raises:
         TypeError: as `greedy`.
@@ -63,38 +67,53 @@ def beam_search(
         >>> len(written.tokens), bool((written.lengths <= 11).all())
         (2, True)
     """
-    search = Search(model, source, source_mask, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    search = Search(
+        model,
+        source,
+        source_mask,
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        max_length=max_length,
+        prompt=prompt,
+        prompt_mask=prompt_mask,
+    )
     require_integer("beam_size", beam_size, least=1)
     require_number("length_penalty", length_penalty)
     length_penalty = float(length_penalty)
     if not 0 <= length_penalty < float("inf"):
         raise ValueError(f"length_penalty must be 0 or more and finite, got {length_penalty}")
     with evaluating(model):
-        state = search.start()
+        state, begun = search.start()
         # The best sentence so far of each source, by the formula above.
         tokens, lengths, total = search.blank()
         total = total - torch.inf
-        # The open beginnings of each unfinished sentence, (unfinished, beam, length), at first the
-        # begin mark alone, and their log-probabilities, (unfinished, beam). One that has ended
-        # keeps its place, at minus infinity.
+        # The open beginnings of each unfinished sentence, (unfinished, beam, 1 + length), at first
+        # the begin mark and what is read of the prompt, and their log-probabilities, (unfinished,
+        # beam). One that has ended keeps its place, at minus infinity.
         unfinished = torch.arange(len(tokens), device=tokens.device)
-        beams = tokens.new_full((len(tokens), 1, 1), search.bos)
+        beams = begun[:, None]
         scores = total.new_zeros(len(tokens), 1)
-        for length in range(1, search.max_length + 1 if len(unfinished) else 1):
+        for length in range(begun.shape[1], search.last_step + 1 if len(unfinished) else 0):
             beam = beams.shape[1]
             last, alive = beams[:, :, -1].flatten(), (scores > -torch.inf).flatten()
-            log_probabilities, state = search.step(last, state, alive)
+            sentence = unfinished.repeat_interleave(beam)
+            log_probabilities, state = search.step(last, state, sentence, length, alive)
             beams, scores, parent = _continued(beams, scores, log_probabilities, beam_size)
             total = total.to(scores.dtype)
 
             # The likeliest of those that end here is the best if it scores above the best so far.
-            finished = (beams[:, :, -1] == search.eos) | (length == search.max_length)
+            finished = search.finished(beams[:, :, -1], unfinished, length)
             likeliest, which = scores.masked_fill(~finished, -torch.inf).max(1)
-            best = total[unfinished], lengths[unfinished]
-            better = _wins(likeliest, length, *best, length_penalty).nonzero().squeeze(1)
+            written, best = (
+                search.written(unfinished, length),
+                (total[unfinished], lengths[unfinished]),
+            )
+            better = _wins(likeliest, written, *best, length_penalty).nonzero().squeeze(1)
             rows = unfinished[better]
             tokens[rows, :length] = beams[better, which[better], 1:]
-            lengths[rows], total[rows] = length, likeliest[better]
+            lengths[rows] = search.written(rows, length)
+            total[rows] = likeliest[better]
 
             # An open beginning only loses probability; at best it loses none, and then it fares
             # best at the greatest length, where it is divided by most.
@@ -126,7 +145,7 @@ def _continued(
 
 
 def _wins(
-    candidate: Tensor, length: int, best: Tensor, best_length: Tensor, power: float
+    candidate: Tensor, length: int | Tensor, best: Tensor, best_length: Tensor, power: float
 ) -> Tensor:
     """Whether a log-probability at a length, divided by its penalty, exceeds the best so far.
 

@@ -17,13 +17,15 @@ from attncourse.runtime import evaluating
 
 def greedy(
     model: Any,
-    source: Int64[Tensor, "batch source"],
+    source: Int64[Tensor, "batch source"] | None = None,
     source_mask: Bool[Tensor, "batch source"] | None = None,
     *,
-    bos: int,
-    eos: int,
+    bos: int | None,
+    eos: int | None,
     pad: int,
     max_length: int,
+    prompt: Int64[Tensor, "batch prompt"] | None = None,
+    prompt_mask: Bool[Tensor, "batch prompt"] | None = None,
 ) -> Decoded:
     """Take the likeliest token at every step (chapter 04).
 
@@ -33,18 +35,23 @@ def greedy(
     Args:
         model: has `start(source, source_mask)`, giving a state, and `step(tokens, state)`, giving
             the logits (batch, vocabulary) of the next token and the state after it.
-        source: (batch, source), token ids.
+        source: (batch, source), token ids; None for a model that reads a prompt alone.
         source_mask: (batch, source), True at real tokens; by default all are real.
-        bos, eos, pad: the ids of the begin mark, the end mark and padding.
-        max_length: tokens after which a sentence is cut, the end mark counted.
+        bos, eos, pad: the ids of the begin mark, the end mark and padding. `bos` is None where the
+            prompt itself begins the sentence, `eos` where none ends by itself.
+        max_length: tokens after which a sentence is cut, the end mark counted and the prompt not.
+        prompt: (batch, prompt), ids that each sentence begins with, behind the begin mark.
+        prompt_mask: (batch, prompt), True at real tokens, which stand first; by default all are.
 
     Returns:
-        The sentences, as long as the longest.
+        The sentences behind their prompts, as long as the longest.
 
     Raises:
-        TypeError: if the model lacks a method, or an argument has another type.
-        ValueError: if `source` is not (batch, source), an id is negative, or `max_length` is not
-            positive; if a logit is NaN or plus infinity, or all of a row are minus infinity.
+        TypeError: if the model lacks a method, an argument has another type, or there is neither a
+            source nor a prompt.
+        ValueError: if `source` is not (batch, source) or `prompt` not (batch, prompt), a mark or
+            `max_length` is out of range, the prompt holds an unknown id, or nothing where `bos` is
+            None; if a logit is NaN or plus infinity, or all of a row are minus infinity.
 
     Example:
         >>> from attncourse.recurrent import EncoderDecoder, GRUDecoder, GRUEncoder
@@ -55,20 +62,32 @@ def greedy(
         >>> len(written.tokens), bool((written.lengths <= 11).all())
         (2, True)
     """
-    search = Search(model, source, source_mask, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    search = Search(
+        model,
+        source,
+        source_mask,
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        max_length=max_length,
+        prompt=prompt,
+        prompt_mask=prompt_mask,
+    )
     # On a CPU a third faster than argmax.
     return _write(search, lambda log_probabilities: log_probabilities.max(-1).indices)
 
 
 def sample(
     model: Any,
-    source: Int64[Tensor, "batch source"],
+    source: Int64[Tensor, "batch source"] | None = None,
     source_mask: Bool[Tensor, "batch source"] | None = None,
     *,
-    bos: int,
-    eos: int,
+    bos: int | None,
+    eos: int | None,
     pad: int,
     max_length: int,
+    prompt: Int64[Tensor, "batch prompt"] | None = None,
+    prompt_mask: Bool[Tensor, "batch prompt"] | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -81,7 +100,7 @@ def sample(
     its probability among them.
 
     Args:
-        model, source, source_mask, bos, eos, pad, max_length: as for `greedy`.
+        model, source, source_mask, bos, eos, pad, max_length, prompt, prompt_mask: as for `greedy`.
         temperature: below 1 the likely tokens become likelier, above 1 the others. Towards 0 it
             becomes `greedy`.
         top_k: how many tokens may be drawn; by default all. Those as likely as the last one may
@@ -90,8 +109,8 @@ def sample(
         generator: what chance is drawn from, on the model's device; by default PyTorch's own.
 
     Returns:
-        The sentences, as long as the longest. `log_probability` is the model's own, whatever the
-        temperature.
+        The sentences behind their prompts, as long as the longest. `log_probability` is the
+        model's own, whatever the temperature.
 
     Raises:
         TypeError: as `greedy`.
@@ -120,7 +139,17 @@ def sample(
         require_number("top_p", top_p)
         if not 0 < top_p <= 1:
             raise ValueError(f"top_p must lie above 0 and be at most 1, got {top_p}")
-    search = Search(model, source, source_mask, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    search = Search(
+        model,
+        source,
+        source_mask,
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        max_length=max_length,
+        prompt=prompt,
+        prompt_mask=prompt_mask,
+    )
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "generator": generator}
     return _write(search, partial(_draw, **options))
 
@@ -130,17 +159,17 @@ def _write(search: Search, choose: Callable[[Tensor], Tensor]) -> Decoded:
     """Append at each step what `choose` takes, given log-probabilities (unfinished, vocabulary)."""
     tokens, lengths, total = search.blank()
     unfinished = torch.arange(len(tokens), device=tokens.device)
-    last = torch.full_like(unfinished, search.bos)
     with evaluating(search.model):
-        state = search.start()
-        for position in range(search.max_length if len(unfinished) else 0):
-            log_probabilities, state = search.step(last, state)
+        state, begun = search.start()
+        last = begun[:, -1]  # (unfinished,)
+        for length in range(begun.shape[1], search.last_step + 1 if len(unfinished) else 0):
+            log_probabilities, state = search.step(last, state, unfinished, length)
             last = choose(log_probabilities)  # (unfinished,)
-            tokens[unfinished, position] = last
-            lengths[unfinished] += 1
+            tokens[unfinished, length - 1] = last
+            lengths[unfinished] = search.written(unfinished, length)
             total = total.to(log_probabilities.dtype)
             total[unfinished] += log_probabilities.gather(1, last[:, None])[:, 0]
-            remaining = (last != search.eos).nonzero().squeeze(1)
+            remaining = (~search.finished(last, unfinished, length)).nonzero().squeeze(1)
             if not len(remaining):
                 break
             if len(remaining) < len(unfinished):

@@ -16,6 +16,7 @@ from attncourse.metrics.entities import (
     entity_tally,
 )
 from attncourse.metrics.intervals import Interval, bleu_interval, bootstrap_interval
+from attncourse.metrics.language import causal_perplexity, masked_accuracy
 from attncourse.metrics.moses import moses_text, moses_tokens
 from attncourse.metrics.summaries import (
     RougeL,
@@ -48,6 +49,7 @@ __all__ = [
     "bleu",
     "bleu_interval",
     "bootstrap_interval",
+    "causal_perplexity",
     "comparable_bleu",
     "entity_counts",
     "entity_f1_interval",
@@ -55,6 +57,7 @@ __all__ = [
     "exact_match",
     "log_likelihood",
     "longest_common_subsequence",
+    "masked_accuracy",
     "moses_text",
     "moses_tokens",
     "name_accuracy",

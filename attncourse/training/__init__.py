@@ -7,6 +7,7 @@
 | `state` | what changes from step to step, and how the parts of a step are made |
 | `resuming` | how that is saved, and goes on |
 | `loss` | cross-entropy per real token |
+| `language` | the losses of language models: the next token, or the hidden ones |
 | `projected` | the same without ever holding all logits |
 | `objective` | what is made small: that loss, or one's own |
 | `optimisers` | Adam |
@@ -31,6 +32,7 @@ from attncourse.training.checkpoints import (
     save_checkpoint,
 )
 from attncourse.training.history import History
+from attncourse.training.language import masked_token_loss, next_token_loss
 from attncourse.training.loop import fit
 from attncourse.training.loss import batch_loss, sequence_loss
 from attncourse.training.objective import mean_loss
@@ -57,7 +59,9 @@ __all__ = [
     "inverse_root_schedule",
     "linear_schedule",
     "load_checkpoint",
+    "masked_token_loss",
     "mean_loss",
+    "next_token_loss",
     "read_checkpoint",
     "save_checkpoint",
     "sequence_loss",
