@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from attncourse import MultiHeadAttention, padding_mask
-from attncourse.positions import LearnedPositions
+from attncourse.language import from_hugging_face
 from attncourse.transformer import (
     Decoder,
     DecoderLayer,
@@ -126,17 +126,6 @@ def copy_d2l_block(ours: EncoderLayer, theirs: nn.Module) -> None:
     copy(ours.feed_forward.expand, theirs.ffn.dense1)
     copy(ours.feed_forward.contract, theirs.ffn.dense2)
     copy(ours.feed_forward_residual.norm, theirs.addnorm2.ln)
-
-
-def copy_bert_layer(ours: EncoderLayer, theirs: nn.Module) -> None:
-    copy(ours.attention.query_projection, theirs.attention.self.query)
-    copy(ours.attention.key_projection, theirs.attention.self.key)
-    copy(ours.attention.value_projection, theirs.attention.self.value)
-    copy(ours.attention.output_projection, theirs.attention.output.dense)
-    copy(ours.attention_residual.norm, theirs.attention.output.LayerNorm)
-    copy(ours.feed_forward.expand, theirs.intermediate.dense)
-    copy(ours.feed_forward.contract, theirs.output.dense)
-    copy(ours.feed_forward_residual.norm, theirs.output.LayerNorm)
 
 
 # Marian's positions are all sines, then all cosines; ours alternate. So the features of a token
@@ -365,48 +354,76 @@ def d2l_block(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
 # Hugging Face's models, of small size and without their trained weights
 
 
-class Bert(nn.Module):
-    """BERT's encoder from our parts: three embeddings, a norm, and layers with the norm after."""
+BERT_SIZES = {
+    "vocab_size": VOCAB,
+    "hidden_size": EMBED,
+    "num_hidden_layers": 2,
+    "num_attention_heads": HEADS,
+    "intermediate_size": FFN,
+    "max_position_embeddings": MAX_LEN,
+    "type_vocab_size": 2,
+}
+GPT2_SIZES = {
+    "vocab_size": VOCAB,
+    "n_embd": EMBED,
+    "n_layer": 2,
+    "n_head": HEADS,
+    "n_inner": FFN,
+    "n_positions": MAX_LEN,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+SEGMENTS = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 0]])
 
-    def __init__(self):
-        super().__init__()
-        self.words = nn.Embedding(VOCAB, EMBED)
-        self.positions = LearnedPositions(max_len=MAX_LEN, embed_dim=EMBED)
-        self.segments = nn.Embedding(2, EMBED)
-        self.norm = nn.LayerNorm(EMBED, eps=1e-12)
-        self.encoder = Encoder(num_layers=2, **SIZES, activation="gelu", norm_eps=1e-12)
 
-    def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor) -> Tensor:
-        embedded = self.positions(self.words(tokens) + self.segments(segments))
-        return self.encoder(self.norm(embedded), padding_mask=mask)
+def same_language_model(theirs: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]:
+    """Draw the weights of a model of theirs anew; give it, and ours with the same weights."""
+    theirs = redrawn(theirs).to(dtype)
+    return theirs, from_hugging_face(theirs.config.to_dict(), theirs.state_dict())
 
 
-def bert(hugging_face, dtype: torch.dtype) -> Pair:
-    config = hugging_face.BertConfig(
-        vocab_size=VOCAB,
-        hidden_size=EMBED,
-        num_hidden_layers=2,
-        num_attention_heads=HEADS,
-        intermediate_size=FFN,
-        max_position_embeddings=MAX_LEN,
-        type_vocab_size=2,
-    )
-    theirs, ours = redrawn(hugging_face.BertModel(config, add_pooling_layer=False)), Bert().double()
-    copy(ours.words, theirs.embeddings.word_embeddings)
-    copy(ours.positions, theirs.embeddings.position_embeddings)
-    copy(ours.segments, theirs.embeddings.token_type_embeddings)
-    copy(ours.norm, theirs.embeddings.LayerNorm)
-    for mine, layer in zip(ours.encoder.layers, theirs.encoder.layer, strict=True):
-        copy_bert_layer(mine, layer)
-    theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
+def bert(hugging_face, dtype: torch.dtype, pooler: bool = False) -> Pair:
+    """`BertModel`: all vectors, and with a pooler those of the texts behind them."""
+    config = hugging_face.BertConfig(**BERT_SIZES)
+    theirs = hugging_face.BertModel(config, add_pooling_layer=pooler)
+    theirs, ours = same_language_model(theirs, dtype)
     tokens, mask = token_ids(SOURCE), padding_mask(SOURCE_LENGTHS)
-    segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 0]])
 
     def ask_theirs() -> Tensor:
-        inputs = {"token_type_ids": segments, "attention_mask": mask.long()}
-        return theirs(tokens, **inputs).last_hidden_state
+        given = theirs(tokens, token_type_ids=SEGMENTS, attention_mask=mask.long())
+        hidden = given.last_hidden_state[mask]
+        return torch.cat([hidden, given.pooler_output]) if pooler else hidden
 
-    return Pair(theirs, ours, ask_theirs, lambda: ours(tokens, segments, mask))
+    def ask_ours() -> Tensor:
+        hidden = ours(tokens, segments=SEGMENTS, padding_mask=mask)
+        return torch.cat([hidden[mask], ours.pool(hidden)]) if pooler else hidden[mask]
+
+    return Pair(theirs, ours, ask_theirs, ask_ours)
+
+
+def bert_masked(hugging_face, dtype: torch.dtype, activation: str = "gelu") -> Pair:
+    config = hugging_face.BertConfig(**BERT_SIZES, hidden_act=activation)
+    theirs, ours = same_language_model(hugging_face.BertForMaskedLM(config), dtype)
+    tokens, mask = token_ids(SOURCE), padding_mask(SOURCE_LENGTHS)
+    inputs = {"token_type_ids": SEGMENTS, "attention_mask": mask.long()}
+    return Pair(
+        theirs,
+        ours,
+        lambda: theirs(tokens, **inputs).logits[mask],
+        lambda: ours(tokens, segments=SEGMENTS, padding_mask=mask)[mask],
+    )
+
+
+def gpt2(hugging_face, dtype: torch.dtype) -> Pair:
+    config = hugging_face.GPT2Config(**GPT2_SIZES)
+    theirs, ours = same_language_model(hugging_face.GPT2LMHeadModel(config), dtype)
+    tokens, mask = token_ids(SOURCE), padding_mask(SOURCE_LENGTHS)
+    return Pair(
+        theirs,
+        ours,
+        lambda: theirs(tokens, attention_mask=mask.long()).logits[mask],
+        lambda: ours(tokens, padding_mask=mask)[mask],
+    )
 
 
 class Marian(nn.Module):

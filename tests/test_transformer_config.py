@@ -158,8 +158,16 @@ def test_configs_that_make_no_sense_are_refused(own_errors):
         ({"norm_eps": math.inf}, ValueError, ["norm_eps", "finite", "inf"]),
         ({"norm_eps": "small"}, TypeError, ["norm_eps", "number", "str"]),
         ({"norm_eps": True}, TypeError, ["norm_eps", "number", "bool"]),
-        ({"activation": "tanh"}, ValueError, ["activation", "relu, gelu, silu", "'tanh'"]),
-        ({"activation": ["relu"]}, ValueError, ["activation", "relu, gelu, silu", "['relu']"]),
+        (
+            {"activation": "tanh"},
+            ValueError,
+            ["activation", "relu, gelu, gelu_tanh, silu", "'tanh'"],
+        ),
+        (
+            {"activation": ["relu"]},
+            ValueError,
+            ["activation", "relu, gelu, gelu_tanh, silu", "['relu']"],
+        ),
         ({"positions": "rope"}, ValueError, ["positions", "sinusoidal, learned, rotary", "'rope'"]),
         ({"max_len": 0}, ValueError, ["max_len", "positive", "0"]),
     ],

@@ -55,6 +55,10 @@ def test_a_network_by_hand():
     [
         ("relu", lambda x: x.clamp(min=0)),
         ("gelu", lambda x: x * (1 + torch.erf(x / math.sqrt(2))) / 2),
+        (
+            "gelu_tanh",  # Hendrycks and Gimpel 2016, section 2
+            lambda x: x * (1 + ((2 / math.pi) ** 0.5 * (x + 0.044715 * x**3)).tanh()) / 2,
+        ),
         ("silu", lambda x: x / (1 + (-x).exp())),
     ],
 )
@@ -233,7 +237,7 @@ def test_parts_that_make_no_sense_are_refused(own_errors):
         FeedForward(3, ffn_dim=0)
     with refused(TypeError, "embed_dim", "integer", "float"):
         FeedForward(3.0, ffn_dim=5)
-    with refused(ValueError, "activation", "relu, gelu, silu", "'swish'"):
+    with refused(ValueError, "activation", "relu, gelu, gelu_tanh, silu", "'swish'"):
         FeedForward(3, ffn_dim=5, activation="swish")
     with refused(TypeError, "embed_dim", "integer", "float"):
         Residual(2.5)
