@@ -44,8 +44,6 @@ def said(section: str) -> str:
 
 def test_programs_are_short_and_fit_a_page():
     for section in SECTIONS:
-        if section == "using-language-model":  # a place for one
-            continue
         lines = [line for line in program(section).splitlines() if line]
         assert len(lines) <= 36, section
         assert max(map(len, lines)) <= 76, section
@@ -77,3 +75,29 @@ def test_a_file_of_pairs_makes_a_translator(tmp_path):
     assert len(losses) == 10
     assert float(losses[-1]) < float(losses[0])
     assert list((tmp_path / "runs" / "mine").glob("*.safetensors"))
+
+
+@pytest.fixture
+def story(tmp_path) -> Path:
+    """Write a text of short sentences, which no two runs differ in."""
+    parts = {"train": 400, "validation": 0, "composition": 0, "length": 0}
+    pairs = translation_pairs(**parts, max_words=6).train
+    path = tmp_path / "story.txt"
+    path.write_text(" ".join(detokenise(pair.source) for pair in pairs), encoding="utf-8")
+    return path
+
+
+def test_a_text_file_makes_a_language_model(story):
+    *progress, last = run("using-language-model", story.parent).splitlines()
+    (text,) = ast.literal_eval(last)
+    assert text.startswith("The dog")  # where the weights begin is drawn anew in each run
+    losses = re.findall(r"validation loss (\d+\.\d+)", "\n".join(progress))
+    assert len(losses) == 20
+    assert float(losses[-1]) < float(losses[0]) - 1
+    assert [path.name for path in story.parent.iterdir()] == ["story.txt"]
+
+
+def test_an_empty_text_file_is_named(tmp_path):
+    (tmp_path / "story.txt").touch()
+    with pytest.raises(AssertionError, match=r"ValueError: story.txt must hold text"):
+        run("using-language-model", tmp_path)
