@@ -181,6 +181,14 @@ def test_what_the_course_has_not_is_refused(hugging_face, name, changes, words):
         from_hugging_face(config | changes, state)
 
 
+@EVERY_KIND
+def test_a_config_without_a_size_is_refused(hugging_face, name):
+    config, state = given(made(hugging_face, name))
+    for size in ("vocab_size", "hidden_size" if "Bert" in name else "n_positions"):
+        with refused(ValueError, "config", size, "missing"):
+            from_hugging_face({key: held for key, held in config.items() if key != size}, state)
+
+
 def test_what_is_no_model_is_refused(hugging_face, own_errors):
     theirs = made(hugging_face, "BertModel")
     config, state = given(theirs)

@@ -27,6 +27,17 @@ ACTIVATIONS = {
     "relu": "relu",
     "silu": "silu",
 }
+SIZES = {
+    "bert": (
+        "vocab_size",
+        "hidden_size",
+        "num_attention_heads",
+        "intermediate_size",
+        "num_hidden_layers",
+        "max_position_embeddings",
+    ),
+    "gpt2": ("vocab_size", "n_embd", "n_head", "n_layer", "n_positions"),
+}
 # What would make another model of the same weights, and how it must stand in a config.
 PLAIN = {
     "is_decoder": False,
@@ -133,6 +144,9 @@ def _config(given: Mapping[str, Any], state: Mapping[str, Tensor]) -> LanguageMo
     kind = given.get("model_type")
     if kind not in ("bert", "gpt2"):
         raise ValueError(f"config must have the model_type bert or gpt2, got {kind!r}")
+    missing = [name for name in SIZES[kind] if name not in given]
+    if missing:
+        raise ValueError(f"config must hold the sizes of {kind}, but {_some(missing)} missing")
     for name, wanted in PLAIN.items():
         if given.get(name, wanted) != wanted:
             raise ValueError(f"config must have {name}={wanted!r}, got {given[name]!r}")
