@@ -183,6 +183,26 @@ def test_a_beam_that_holds_all_finds_the_best_continuation(penalty):
         assert found.log_probability[kind].item() == pytest.approx(total, abs=1e-9)
 
 
+@pytest.mark.parametrize(("long", "wanted"), [(-1.3, [4, 6, EOS]), (-1.5, [EOS])])
+def test_the_length_penalty_leaves_the_prompt_out(long, wanted):
+    """At once the end has -1, divided by 6/6; three tokens have -1.3 or -1.5, divided by 8/6:
+    -0.975 or -1.125. With the ten of the prompt, 16/6 and 18/6, the end would win both times."""
+    logits = torch.full((1, 17, 17), LOWEST, dtype=torch.float64)
+    rest = math.log(1 - math.exp(-1) - math.exp(long))  # ten ways on from 5, none likely
+    logits[0, 3, [EOS, 4, 5]] = torch.tensor([-1.0, long, rest], dtype=torch.float64)
+    logits[0, 4, 6] = logits[0, 6:, EOS] = logits[0, 5, 7:] = 0.0
+    found = beam_search(
+        Markov(logits),
+        kinds(1),
+        **MARKS,
+        max_length=5,
+        beam_size=4,
+        length_penalty=1.0,
+        **prompts([3] * 10),
+    )
+    assert lists(found) == [wanted]
+
+
 # With the models of the course
 
 

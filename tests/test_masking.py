@@ -16,14 +16,14 @@ SPECIALS = {0, 1, 2, 3, MASK}
 
 
 def texts(rows: int, length: int = 40, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw sentences of words between a begin mark and an end mark, and padding behind."""
+    """Draw sentences of words between two marks; what stands at padding looks like a word."""
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(2, length + 1, (rows,), generator=generator)
     tokens = torch.randint(4, MASK, (rows, length), generator=generator)
     mask = padding_mask(lengths, length)
     tokens[:, 0] = 1
     tokens[torch.arange(rows), lengths - 1] = 2
-    return tokens.masked_fill(~mask, 0), mask
+    return tokens.masked_fill(~mask, 7), mask
 
 
 def hidden(tokens, mask=None, seed=0, **options):
