@@ -46,6 +46,25 @@ def test_it_writes_what_the_search_finds():
         assert TextWriter(model, VOCABULARY, bos=bos)([prompt], max_length=6) == [wanted]
 
 
+def test_what_nobody_can_read_is_never_written():
+    class Unsure(torch.nn.Module):
+        """Holds `<unk>`, padding and the begin mark likelier than "dog"."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(31))
+            self.weight.data[[UNK, PAD, BOS, 5]] = torch.tensor([9.0, 8.0, 7.0, 6.0])
+            self.config = causal().config
+
+        def start(self, source, source_mask):
+            return None
+
+        def step(self, tokens, state):
+            return self.weight.expand(len(tokens), -1), state
+
+    assert TextWriter(Unsure(), VOCABULARY)(["a"], max_length=3) == ["a dog dog dog"]
+
+
 def test_several_are_written_as_if_alone():
     write, prompts = writer(bos=BOS), ["a dog", "two", "the cat sleeps and runs"]
     together = write(prompts, max_length=7)
