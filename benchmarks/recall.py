@@ -76,11 +76,11 @@ def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
 
 
 @torch.no_grad()
-def accuracies(model: nn.Module, seed: int, count: int = TEST) -> dict[str, Any]:
+def accuracies(model: nn.Module, seed: int) -> dict[str, Any]:
     """Measure the share of right answers by distance, and by the number of pairs."""
     generator, by_pairs, by_distance = torch.Generator().manual_seed(1000 + seed), {}, []
     for pairs in FEWER_PAIRS:
-        drawn = draw_recall(count, pairs=pairs, questions=QUESTIONS, generator=generator)
+        drawn = draw_recall(TEST, pairs=pairs, questions=QUESTIONS, generator=generator)
         told = model.eval()(drawn.keys, drawn.values, drawn.questions).argmax(-1)
         right = (told == drawn.answers).double()
         by_pairs[pairs] = round(right.mean().item(), 4)
