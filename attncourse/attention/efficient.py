@@ -288,8 +288,7 @@ def _require_inputs(query, key, value, mask, causal, scale=None) -> None:
         require_mask(mask, torch.Size((*query.shape[:-1], key.shape[-2])))
         require_same_device("mask", query, mask)
     require_bool("causal", causal)
-    if scale is not None:
-        require_scale(scale)
+    require_scale(1.0 if scale is None else scale)
 
 
 def _require_keys_only(mask: Tensor | None) -> None:
