@@ -9,6 +9,7 @@
 | `heads` | where one word looks, once for every head (chapter 07) |
 | `maps` | heatmaps, lit pictures, bands of measurements |
 | `positions` | a counter beside waves, and waves as clocks (chapter 08) |
+| `scenes` | pictures with boxes, and where a query looks (chapter 16) |
 | `self_attention` | a chain of words and a web, and who hears whom (chapter 06) |
 | `sentences` | sentences, and the recurrent translators (chapters 04 and 05) |
 | `summaries` | articles with marked words, and where a headline's came from (chapter 13) |
@@ -32,6 +33,7 @@ from attncourse.figures.looks import (
 )
 from attncourse.figures.maps import bands, heatmap, spotlight
 from attncourse.figures.positions import counting, dials
+from attncourse.figures.scenes import scene
 from attncourse.figures.self_attention import chain_and_web, reached
 from attncourse.figures.sentences import crossing, encoder_decoder, length_curve, looking_back
 from attncourse.figures.summaries import copy_map, marked_text
@@ -63,6 +65,7 @@ __all__ = [
     "marked_text",
     "matrices",
     "reached",
+    "scene",
     "spotlight",
     "style",
     "tagged_text",
