@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from attncourse import seed_everything
 from attncourse.data.scenes import MOST, SHAPES, SIDE, SceneBatches, Scenes, draw_scenes
-from attncourse.metrics.detection import ap50, ap50_interval, average_precision
+from attncourse.metrics.detection import ap50, average_precision
 from attncourse.metrics.duplicates import crowding, duplicates, select
 from attncourse.recipes import environment, write_record
 from attncourse.training import fit, linear_schedule
@@ -126,7 +126,6 @@ def measured(prediction: SetPrediction, test: Scenes, grid: bool) -> dict[str, A
     parts |= {"crowded": crowded, "not crowded": (objects > 1) & ~crowded}
     return {
         **scores(found, test),
-        "interval": [round(end, 4) for end in ap50_interval(found, test)[1:]],
         "layers": [scores(each, test) for each in layers],
         "suppressed": [scores(suppress(each), test) for each in layers],
         "scenes": {name: int(rows.sum()) for name, rows in parts.items()},

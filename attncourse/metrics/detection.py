@@ -23,7 +23,7 @@ from attncourse.vision.boxes import iou
 from attncourse.vision.detections import Detections
 
 LEVELS = 101  # of recall at which precision is read: 0, 0.01, ..., 1
-STEPS = 100  # of the score, for the bootstrap
+STEPS = 101  # down the row, for the bootstrap
 _PIXELS = 100.0  # the library sorts objects by area; ours are shares, which it would call tiny
 
 
@@ -213,8 +213,8 @@ def ap50_interval(
 ) -> Interval:
     """Give AP50, or the lead in it over a baseline, with its interval (chapter 16).
 
-    Scenes are drawn with replacement. So that sums of counts are enough, scores are rounded to
-    hundredths here: the value differs from `ap50` in the third decimal.
+    Scenes are drawn with replacement. So that sums of counts are enough, detections are ranked in a
+    hundred steps here: the value may differ from `ap50` in the third decimal.
 
     Args:
         found, scenes: as for `average_precision`.
@@ -263,10 +263,14 @@ def require_found(found: object, scenes: object) -> None:
 def _ranked_counts(
     found: Detections, scenes: Scenes, kinds: int
 ) -> Float64[Tensor, "scene kind count"]:
-    """Count by class: right detections and all, by hundredths of the score, and objects."""
+    """Count by class: right detections and all, step by step down the row, and objects."""
     require_found(found, scenes)
     right = right_detections(found, scenes)
-    step = ((1 - found.scores) * STEPS).long().clamp(max=STEPS - 1)  # the surest first
+    edges = found.scores[right]  # a step goes down so far that it finds a hundredth of the objects
+    edges = (
+        edges.double().quantile(torch.linspace(0, 1, STEPS - 1).double()) if len(edges) else edges
+    )
+    step = STEPS - 1 - torch.searchsorted(edges.double(), found.scores.double(), right=True)
     place = found.classes.clamp(max=kinds - 1) * STEPS + step  # (scene, query)
     real = (found.scores > 0) & (found.classes < kinds)
     empty = torch.zeros(len(scenes), kinds * STEPS, dtype=torch.float64)
