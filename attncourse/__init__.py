@@ -25,6 +25,7 @@ The names that most programs need stand here; all others in modules, such as
 | 13 Summarisation | `language`, `data`, `metrics` |
 | 14 Named entities | `language`, `data`, `metrics` |
 | 15 Image classification | `vision`, `data` |
+| 16 Object detection | `vision`, `data`, `metrics` |
 | every chapter | `runtime`, `figures`, `exercises`, `teaching` |
 """
 
