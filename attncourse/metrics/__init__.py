@@ -23,6 +23,13 @@ from attncourse.metrics.entities import (
     entity_f1_interval,
     entity_tally,
 )
+from attncourse.metrics.generation import (
+    Agreement,
+    agreement,
+    agreement_interval,
+    frechet_distance,
+    read_symbols,
+)
 from attncourse.metrics.intervals import Interval, bleu_interval, bootstrap_interval
 from attncourse.metrics.language import causal_perplexity, masked_accuracy
 from attncourse.metrics.moses import moses_text, moses_tokens
@@ -44,6 +51,7 @@ from attncourse.metrics.tallies import (
 from attncourse.metrics.translations import Bleu, ComparableBleu, bleu, comparable_bleu
 
 __all__ = [
+    "Agreement",
     "AlignmentError",
     "AveragePrecision",
     "Bleu",
@@ -52,6 +60,8 @@ __all__ = [
     "Interval",
     "RougeL",
     "Tally",
+    "agreement",
+    "agreement_interval",
     "alignment_accuracy",
     "alignment_error_rate",
     "alignment_links",
@@ -69,6 +79,7 @@ __all__ = [
     "entity_f1_interval",
     "entity_tally",
     "exact_match",
+    "frechet_distance",
     "log_likelihood",
     "longest_common_subsequence",
     "masked_accuracy",
@@ -78,6 +89,7 @@ __all__ = [
     "names_right",
     "perplexity",
     "right_detections",
+    "read_symbols",
     "rouge_l",
     "rouge_l_interval",
     "token_accuracy",
