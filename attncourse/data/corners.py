@@ -13,23 +13,23 @@ from attncourse.checks import require_integer
 
 SIDE = 16  # pixels
 SYMBOL = 5  # a symbol's side
-# Row and column of a symbol's first pixel, top left and bottom right: one pixel from the edge.
-CORNERS = (1, SIDE - SYMBOL - 1)
+CORNERS = (0, SIDE - SYMBOL)  # row and column of a symbol's first pixel, top left, bottom right
 BLOTS, BLOT = 5, 2  # at most so many, each a square of so many pixels
 
-NAMES = ("H", "I", "O", "X")
+# A square ring with one side open: all are equally hard to draw.
+NAMES = ("right", "left", "top", "bottom")
 _DRAWN = (
-    ("#...#", "#...#", "#####", "#...#", "#...#"),
-    ("#####", "..#..", "..#..", "..#..", "#####"),
-    ("#####", "#...#", "#...#", "#...#", "#####"),
-    ("#...#", ".#.#.", "..#..", ".#.#.", "#...#"),
+    ("#####", "#....", "#....", "#....", "#####"),
+    ("#####", "....#", "....#", "....#", "#####"),
+    ("#...#", "#...#", "#...#", "#...#", "#####"),
+    ("#####", "#...#", "#...#", "#...#", "#...#"),
 )
 
 
 def symbol_shapes(num_symbols: int = len(NAMES)) -> Float[Tensor, "symbol 5 5"]:
     """Give the first so many symbols, 1 where there is ink and 0 elsewhere (chapter 17).
 
-    Any two differ in 9 pixels or more.
+    Each is a square ring with one side open; any two differ in 6 pixels.
 
     Args:
         num_symbols: from 1 to 4.
@@ -39,7 +39,7 @@ def symbol_shapes(num_symbols: int = len(NAMES)) -> Float[Tensor, "symbol 5 5"]:
 
     Example:
         >>> symbol_shapes(2)[1].int().tolist()[1]
-        [0, 0, 1, 0, 0]
+        [0, 0, 0, 0, 1]
     """
     require_integer("num_symbols", num_symbols, least=1)
     if num_symbols > len(NAMES):
@@ -83,7 +83,7 @@ def draw_corners(count: int, num_symbols: int, generator: torch.Generator) -> Co
 
     Example:
         >>> drawn = draw_corners(3, 4, torch.Generator().manual_seed(0))
-        >>> top_left, bottom_right = drawn.images[:, 0, 1:6, 1:6], drawn.images[:, 0, 10:15, 10:15]
+        >>> top_left, bottom_right = drawn.images[:, 0, :5, :5], drawn.images[:, 0, -5:, -5:]
         >>> torch.equal(top_left, bottom_right)
         True
     """
@@ -109,7 +109,7 @@ def _free_places() -> Int64[Tensor, "place 2"]:
     """Give the top left pixels of all blots that stay clear of both corners."""
     taken = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     for start in CORNERS:
-        corner = slice(start - 1, start + SYMBOL + 1)  # a pixel of air around each symbol
+        corner = slice(max(0, start - 1), start + SYMBOL + 1)  # a pixel of air around each symbol
         taken[corner, corner] = True
     covered = taken.unfold(0, BLOT, 1).unfold(1, BLOT, 1).flatten(2).any(-1)
     return (~covered).nonzero()

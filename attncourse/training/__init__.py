@@ -18,11 +18,13 @@
 | `checkpoints` | weights and all else that a training needs to go on, in a file |
 | `locks` | who holds that file |
 | `weights` | a model's weights by name, each once |
+| `adversarial` | two models against each other |
 | `averaging` | the mean of the weights at several moments |
 | `workers` | several processes that train together |
 | `sharding` | a model divided among them |
 """
 
+from attncourse.training.adversarial import fit_adversarial, hinge_losses
 from attncourse.training.averaging import KeepWeights, average_weights
 from attncourse.training.checkpoints import (
     Checkpoint,
@@ -56,6 +58,8 @@ __all__ = [
     "average_weights",
     "batch_loss",
     "fit",
+    "fit_adversarial",
+    "hinge_losses",
     "inverse_root_schedule",
     "linear_schedule",
     "load_checkpoint",

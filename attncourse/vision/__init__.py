@@ -4,6 +4,8 @@ from attncourse.vision.boxes import generalised_iou, iou, to_corners
 from attncourse.vision.detections import Detections, SetPrediction, detections, suppress
 from attncourse.vision.detector import GridDetector, QueryLayer, SetDetector
 from attncourse.vision.matching import grid_loss, match, set_loss
+from attncourse.vision.gan import Discriminator, GatedMLP, GatedSelfAttention, Generator
+from attncourse.vision.image_gpt import ImageGPT, picture_words, window_mask, words_picture
 from attncourse.vision.patches import PatchEmbedding, patchify
 from attncourse.vision.pooling import AttentionPool, FiLMPool, GlobalPool
 from attncourse.vision.reader import ConvStem, PictureReader
@@ -13,9 +15,14 @@ __all__ = [
     "AttentionPool",
     "ConvStem",
     "Detections",
+    "Discriminator",
     "FiLMPool",
+    "GatedMLP",
+    "GatedSelfAttention",
+    "Generator",
     "GlobalPool",
     "GridDetector",
+    "ImageGPT",
     "PatchEmbedding",
     "PictureReader",
     "QueryLayer",
@@ -31,4 +38,7 @@ __all__ = [
     "set_loss",
     "suppress",
     "to_corners",
+    "picture_words",
+    "window_mask",
+    "words_picture",
 ]
