@@ -173,8 +173,8 @@ class Discriminator(nn.Module):
     """Score how real pictures look (chapter 17).
 
     Its convolutions see 9x9 pixels: none sees both corners, but for a pixel that all symbols have.
-    What they find is only added up. Besides this it is told how much the pictures of a batch differ from each other:
-    pictures that are all alike are not real.
+    What they find is only added up. Besides this it is told how much the pictures of a batch differ
+    from each other: pictures that are all alike are not real.
 
     Args:
         attention: whether its layer at 8x8 positions attends, or is the control.

@@ -1,0 +1,215 @@
+"""Two far corners that must agree (chapter 17): who makes them, with attention and without.
+
+    python -m benchmarks.generation --seed 0 --out results/generation-seed0.json
+
+Three pairs of generator and discriminator: both with attention, neither, and the discriminator
+alone. Where there is none, the same layer is a network for each position, with as many weights. And
+two GPTs that write pictures patch by patch: one sees all that is written, one a window.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Read when torch is imported: idle threads must not spin beside those that work.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attncourse import seed_everything
+from attncourse.data.corners import CORNERS, SIDE, CornerBatches, draw_corners, symbol_shapes
+from attncourse.decoding import sample
+from attncourse.metrics import agreement, agreement_interval, frechet_distance, read_symbols
+from attncourse.recipes import environment, write_record
+from attncourse.training import fit, fit_adversarial, linear_schedule
+from attncourse.vision import Discriminator, Generator, ImageGPT, picture_words, words_picture
+
+# Of each pair: its name, and whether generator and discriminator attend.
+GANS = (
+    ("attention in both", True, True),
+    ("none", False, False),
+    ("attention in the discriminator", False, True),
+)
+GAN_SYMBOLS, GAN_STEPS, GAN_BATCH = 2, 2000, 32
+RATES, DECAY, EVERY = (1e-3, 2e-3), 0.995, 100  # of generator and discriminator
+
+GPTS = (("all that is written", None), ("a window of 3x3", 3))
+GPT_SYMBOLS, GPT_STEPS, GPT_BATCH, GPT_RATE = 4, 400, 64, 3e-3
+PATCH = 2
+GRID = SIDE // PATCH
+GPT = {"num_layers": 2, "embed_dim": 64, "num_heads": 4, "ffn_dim": 128}
+
+MADE, SHOWN = 2000, 24  # pictures that are measured, and that the record holds
+
+
+def gpt_model(window: int | None) -> ImageGPT:
+    return ImageGPT(2 ** (PATCH * PATCH), rows=GRID, columns=GRID, window=window, **GPT)
+
+
+def gpt_loss(model: nn.Module, pictures: Tensor) -> Tensor:
+    words = picture_words(pictures, PATCH)
+    return F.cross_entropy(model(words).flatten(0, 1), words.flatten())
+
+
+def measures(pictures: Tensor, num_symbols: int, seed: int) -> dict[str, Any]:
+    """Measure made pictures, and show some of them in whole numbers, rows of eight pixels a byte."""
+    read = read_symbols(pictures, symbol_shapes(num_symbols), CORNERS)
+    told = {name: _rounded(value) for name, value in asdict(agreement(read, num_symbols)).items()}
+    real = draw_corners(2 * len(pictures), num_symbols, _seeded(3000 + seed)).images.flatten(1)
+    one, other = real.chunk(2)
+    return {
+        **told,
+        "interval": _rounded(agreement_interval(read, num_symbols)[1:]),
+        "frechet": _rounded(frechet_distance(pictures.flatten(1), one)),
+        "frechet_real": _rounded(frechet_distance(other, one)),
+        "pictures": packed(pictures[:SHOWN]),
+    }
+
+
+def packed(pictures: Tensor) -> list[str]:
+    """Write each picture as hexadecimal digits, four pixels each, ink where there is a half."""
+    words = (pictures.flatten(1) > 0.5).unflatten(1, (-1, 4)).long() @ torch.tensor([8, 4, 2, 1])
+    return ["".join(f"{digit:x}" for digit in row) for row in words.tolist()]
+
+
+def gan_run(name: str, in_generator: bool, in_discriminator: bool, seed: int) -> dict[str, Any]:
+    """Train a pair, and measure what the averaged generator makes."""
+    seed_everything(seed)
+    generator = Generator(attention=in_generator)
+    discriminator = Discriminator(attention=in_discriminator)
+    curve: list[dict[str, Any]] = []
+
+    def measure(step: int, averaged: nn.Module) -> None:
+        if step % EVERY == 0:
+            pictures = averaged.sample(500, _seeded(2000 + seed))
+            read = read_symbols(pictures, symbol_shapes(GAN_SYMBOLS), CORNERS)
+            told = agreement(read, GAN_SYMBOLS)
+            gates = [model.layer.gate.item() for model in (generator, discriminator)]
+            curve.append(
+                {
+                    "corrected": _rounded(told.corrected),
+                    "valid": _rounded(told.valid),
+                    "gates": _rounded(gates),
+                }
+            )
+            print(step, curve[-1], flush=True)
+
+    start = process_time()
+    batches = CornerBatches(GAN_BATCH, num_symbols=GAN_SYMBOLS, generator=_seeded(seed))
+    averaged = fit_adversarial(
+        generator,
+        discriminator,
+        batches,
+        steps=GAN_STEPS,
+        learning_rates=RATES,
+        decay=DECAY,
+        callbacks=[measure],
+    )
+    seconds = process_time() - start
+    pictures = averaged.sample(MADE, _seeded(1000 + seed))
+    return {
+        "model": name,
+        "parameters": [count(generator), count(discriminator)],
+        "steps": GAN_STEPS,
+        "cpu_seconds": round(seconds),
+        **measures(pictures, GAN_SYMBOLS, seed),
+        "curve": curve,
+    }
+
+
+def gpt_run(name: str, window: int | None, seed: int) -> dict[str, Any]:
+    """Train a GPT, and measure its likelihood and what it draws."""
+    seed_everything(seed)
+    model = gpt_model(window)
+    start = process_time()
+    fit(
+        model,
+        CornerBatches(GPT_BATCH, num_symbols=GPT_SYMBOLS),
+        steps=GPT_STEPS,
+        loss=gpt_loss,
+        learning_rate=GPT_RATE,
+        schedule=linear_schedule(GPT_STEPS, GPT_STEPS // 10),
+        device="cpu",
+        progress=False,
+        seed=seed,
+    )
+    seconds = process_time() - start
+    test = draw_corners(MADE, GPT_SYMBOLS, _seeded(4000 + seed)).images
+    with torch.no_grad():
+        nats = gpt_loss(model, test).item()
+    drawn = sample(model, model.blank(MADE), **model.marks, generator=_seeded(1000 + seed))
+    pictures = words_picture(drawn.tokens, PATCH, columns=GRID)
+    return {
+        "model": name,
+        "parameters": count(model),
+        "steps": GPT_STEPS,
+        "cpu_seconds": round(seconds),
+        "nats_a_word": _rounded(nats),
+        **measures(pictures, GPT_SYMBOLS, seed),
+    }
+
+
+def count(model: nn.Module) -> int:
+    return sum(weights.numel() for weights in model.parameters())
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_rounded(each) for each in value]
+    return round(value, 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="goes on with what is in it")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    record: dict[str, Any] = {
+        "name": "generation",
+        "seed": given.seed,
+        "environment": environment(),
+        "settings": {
+            "gan": {
+                "symbols": GAN_SYMBOLS,
+                "batch": GAN_BATCH,
+                "rates": list(RATES),
+                "decay": DECAY,
+                "every": EVERY,
+            },
+            "gpt": {"symbols": GPT_SYMBOLS, "batch": GPT_BATCH, "rate": GPT_RATE},
+            "made": MADE,
+        },
+        "gpts": [],
+        "gans": [],
+    }
+    done = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
+    for kind, settings, train in (("gpts", GPTS, gpt_run), ("gans", GANS, gan_run)):
+        for setting in settings:
+            run = find(done.get(kind, []), setting[0]) or train(*setting, given.seed)
+            record[kind].append(run)
+            shown = {key: run[key] for key in run if key not in ("pictures", "curve")}
+            print(shown, flush=True)
+            write_record(given.out, record)
+
+
+def find(runs: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    """Find the run of a model, if it is among these."""
+    return next((run for run in runs if run["model"] == name), None)
+
+
+if __name__ == "__main__":
+    main()
