@@ -39,7 +39,7 @@ GANS = (
     ("none", False, False),
     ("attention in the discriminator", False, True),
 )
-GAN_SYMBOLS, GAN_STEPS, GAN_BATCH = 2, 2000, 32
+GAN_SYMBOLS, GAN_STEPS, GAN_BATCH = 2, 2500, 32
 RATES, DECAY, EVERY = (1e-3, 2e-3), 0.995, 100  # of generator and discriminator
 
 GPTS = (("all that is written", None), ("a window of 3x3", 3))
@@ -61,7 +61,7 @@ def gpt_loss(model: nn.Module, pictures: Tensor) -> Tensor:
 
 
 def measures(pictures: Tensor, num_symbols: int, seed: int) -> dict[str, Any]:
-    """Measure made pictures, and show some of them in whole numbers, rows of eight pixels a byte."""
+    """Measure made pictures, and keep some of them."""
     read = read_symbols(pictures, symbol_shapes(num_symbols), CORNERS)
     told = {name: _rounded(value) for name, value in asdict(agreement(read, num_symbols)).items()}
     real = draw_corners(2 * len(pictures), num_symbols, _seeded(3000 + seed)).images.flatten(1)
