@@ -89,7 +89,7 @@ class Agreement:
 
 
 def agreement(read: Int64[Tensor, "picture 2"], num_symbols: int) -> Agreement:
-    """Measure how far two readings agree, beyond chance (chapter 17, eq. 17.3).
+    """Measure how far two readings agree, beyond chance (chapter 17, eq. 17.1).
 
     Args:
         read: (picture, 2), each a symbol from 0 on, or -1 where nothing could be read.

@@ -17,7 +17,7 @@ from attncourse.checks import require_integer, require_number
 def hinge_losses(
     real: Float[Tensor, "batch"], fake: Float[Tensor, "batch"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    r"""Give the losses of discriminator and generator from the scores (chapter 17, eq. 17.1).
+    r"""Give the losses of discriminator and generator from the scores (chapter 17, eq. 17.3).
 
     $$L_D = \overline{\max(0, 1 - D(x))} + \overline{\max(0, 1 + D(G(z)))}, \qquad
       L_G = -\overline{D(G(z))}$$
@@ -71,7 +71,7 @@ def fit_adversarial(
         TypeError: if `steps` is no integer or `decay` no number.
         ValueError: if `steps` is not positive, `decay` not in [0, 1), or there are no batches.
 
-    Source: Zhang et al. 2019, section 4, whose betas are these and whose rates are 1e-4 and 4e-4.
+    Source: Zhang et al. 2019, section 5, whose betas are these and whose rates are 1e-4 and 4e-4.
     """
     require_integer("steps", steps, least=1)
     require_number("decay", decay)

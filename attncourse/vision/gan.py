@@ -23,7 +23,7 @@ SIDE = 16  # pixels of the pictures, which are grey
 
 
 class GatedSelfAttention(nn.Module):
-    r"""Add to each position what it finds at the others, behind a gate (chapter 17, eq. 17.2).
+    r"""Add to each position what it finds at the others, behind a gate (chapter 17, eq. 17.4).
 
     $$y_i = x_i + g \sum_j \alpha_{ij}\, W_o W_v x_j, \qquad g = 0 \text{ at the start}$$
 
@@ -113,7 +113,7 @@ class Generator(nn.Module):
         ValueError: if a size is not positive; on a call, if the noise is not (batch, noise_dim), or
             there is none.
 
-    Source: Zhang et al. 2019, section 4, on a small scale: the norms know no class.
+    Source: Zhang et al. 2019, section 3, on a small scale: the norms know no class.
 
     Example:
         >>> import torch
@@ -186,8 +186,8 @@ class Discriminator(nn.Module):
         ValueError: if a size is not positive; on a call, if the pictures are not (batch, 1, 16,
             16), or there is none.
 
-    Source: Zhang et al. 2019, section 4; what is told of the batch is Karras et al. 2018, section
-    3, there a map and not a number.
+    Source: Zhang et al. 2019, section 3; what is told of the batch is Karras et al. 2018, section
+    3, there one number for all positions.
 
     Example:
         >>> import torch

@@ -123,7 +123,7 @@ def window_mask(rows: int, columns: int, width: int) -> Bool[Tensor, "query key"
 
 
 class ImageGPT(nn.Module):
-    """Write the words of a picture one after the other, row by row (chapter 17).
+    """Write the words of a picture one after the other, row by row (chapter 17, eq. 17.2).
 
     To draw pictures, `attncourse.decoding.sample(model, model.blank(count), **model.marks)`.
 
