@@ -53,9 +53,9 @@ def fit_adversarial(
     circles, and what is given back is the running mean of its weights.
 
     Args:
-        generator: has `sample(count)`, which draws noise from PyTorch's own generator; called as
-            `generator(noise)`, with a `noise_dim`.
-        discriminator: gives one score a picture.
+        generator: called as `generator(noise)`, with noise of (batch, generator.noise_dim), which is
+            drawn from PyTorch's own random state.
+        discriminator: gives one score a picture. Both are left in evaluation mode.
         batches: of real pictures, gone through again and again.
         steps: how many to make, each one of the discriminator and then one of the generator.
         learning_rates: of generator and discriminator.
@@ -109,6 +109,8 @@ def fit_adversarial(
         _move_towards(averaged, generator, decay)
         for callback in callbacks:
             callback(step, averaged)
+    generator.eval()
+    discriminator.eval()
     return averaged
 
 
@@ -124,7 +126,7 @@ def _again_and_again(batches: Iterable[Tensor]):
 
 @torch.no_grad()
 def _move_towards(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the running mean a little; what is counted, and no number, is copied."""
+    """Move the running mean a little; whole numbers, such as a count of batches, are copied."""
     for mean, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(new, 1 - decay)
