@@ -53,8 +53,8 @@ def fit_adversarial(
     circles, and what is given back is the running mean of its weights.
 
     Args:
-        generator: called as `generator(noise)`, with noise of (batch, generator.noise_dim), which is
-            drawn from PyTorch's own random state.
+        generator: called as `generator(noise)`, with noise of (batch, generator.noise_dim), drawn
+            from PyTorch's own random state.
         discriminator: gives one score a picture. Both are left in evaluation mode.
         batches: of real pictures, gone through again and again.
         steps: how many to make, each one of the discriminator and then one of the generator.
