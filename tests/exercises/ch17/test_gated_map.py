@@ -47,7 +47,7 @@ def by_einsum(x, gate):
 
 
 def mixed(x, gate):
-    return (1 - gate) * x + gate * with_attend(torch.zeros_like(x) + x, 1.0) - gate * x
+    return (1 - gate) * x + gate * (with_attend(x, 1.0) - x)
 
 
 def over_queries(x, gate):
