@@ -97,6 +97,24 @@ def released(monkeypatch) -> Path:
 
 
 @pytest.fixture
+def same(request):
+    """Compare ours with a reference to the tolerance that the test's mark `equals` states.
+
+    `make checked` writes the marks on the page "How this course was checked". So the tolerance of
+    the page is that of the test: there is no other.
+    """
+    within = request.node.get_closest_marker("equals").kwargs["within"]
+
+    def compare(ours, theirs):
+        atol = within[ours.dtype] if isinstance(within, dict) else within
+        if isinstance(theirs, torch.Tensor) and theirs.dtype == torch.float64:
+            ours = ours.double()  # a formula in float64 is the reference of every dtype
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
+
+    return compare
+
+
+@pytest.fixture
 def small_corpus(monkeypatch):
     """Make the embedded corpus of a recipe small."""
     from small_recipes import small_pairs

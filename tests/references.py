@@ -6,6 +6,7 @@ be missing unseen. So the weights of a reference are drawn anew before ours copi
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -349,6 +350,34 @@ def d2l_block(d2l, dtype: torch.dtype, bias: bool = False) -> Pair:
     theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
     x, mask = numbers(BATCH, SOURCE, EMBED, dtype=dtype), padding_mask(SOURCE_LENGTHS)
     return Pair(theirs, ours, lambda: theirs(x, SOURCE_LENGTHS), lambda: ours(x, padding_mask=mask))
+
+
+# x-transformers' attention, whose projections have no bias
+
+
+def x_heads(dtype: torch.dtype) -> Pair:
+    """Cross-attention: its own answers at padded queries are zeros, which is another rule."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its imports warn; that is not ours to mend
+        from x_transformers.x_transformers import Attention
+
+    theirs = redrawn(Attention(EMBED, heads=HEADS, dim_head=HEAD_DIM))
+    # its own softmax goes by float32 in every dtype
+    theirs.attend.attn_fn = functools.partial(torch.softmax, dim=-1)
+    ours = MultiHeadAttention(EMBED, num_heads=HEADS, bias=False).double()
+    copy(ours.query_projection, theirs.to_q)
+    copy(ours.key_projection, theirs.to_k)
+    copy(ours.value_projection, theirs.to_v)
+    copy(ours.output_projection, theirs.to_out)
+    theirs, ours = theirs.to(dtype), ours.to(dtype).eval()
+    query = numbers(BATCH, TARGET, EMBED, dtype=dtype)
+    memory, mask = numbers(BATCH, SOURCE, EMBED, dtype=dtype, seed=8), padding_mask(SOURCE_LENGTHS)
+    return Pair(
+        theirs,
+        ours,
+        lambda: theirs(query, memory, context_mask=mask),
+        lambda: ours(query, memory, padding_mask=mask),
+    )
 
 
 # Hugging Face's models, of small size and without their trained weights

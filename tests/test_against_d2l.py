@@ -34,30 +34,36 @@ def as_mask(valid_lens: torch.Tensor | None) -> torch.Tensor | None:
     return mask.view(BATCH, -1, KEYS)
 
 
+# How far two correct computations may lie apart, inputs being of order one.
+CLOSE = {torch.float64: 1e-12, torch.float32: 1e-6}
+
 LENGTHS = pytest.mark.parametrize(
     "valid_lens", [None, PER_SEQUENCE, PER_QUERY], ids=["unmasked", "per sequence", "per query"]
 )
 
 
+@pytest.mark.equals("masked_softmax", "d2l.torch.masked_softmax", within=CLOSE)
 @LENGTHS
-def test_masked_softmax_agrees(d2l, valid_lens):
+def test_masked_softmax_agrees(d2l, valid_lens, same):
     scores = torch.randn(BATCH, QUERIES, KEYS)
     theirs = d2l.masked_softmax(scores.clone(), valid_lens)
-    torch.testing.assert_close(masked_softmax(scores, as_mask(valid_lens)), theirs)
+    same(masked_softmax(scores, as_mask(valid_lens)), theirs)
 
 
+@pytest.mark.equals("attend", "d2l.torch.DotProductAttention", within=CLOSE)
 @LENGTHS
-def test_scaled_dot_product_attention_agrees(d2l, valid_lens):
+def test_scaled_dot_product_attention_agrees(d2l, valid_lens, same):
     query, key, value = tensors(BATCH)
     theirs = d2l.DotProductAttention(dropout=0.5).eval()
     output = theirs(query, key, value, valid_lens)
     mask = as_mask(valid_lens)
-    torch.testing.assert_close(attend(query, key, value, mask), output)
-    torch.testing.assert_close(attention_weights(query, key, mask), theirs.attention_weights)
+    same(attend(query, key, value, mask), output)
+    same(attention_weights(query, key, mask), theirs.attention_weights)
 
 
+@pytest.mark.equals("AdditiveScore", "d2l.torch.AdditiveAttention", within=CLOSE)
 @LENGTHS
-def test_additive_attention_agrees_with_weights_copied(d2l, valid_lens):
+def test_additive_attention_agrees_with_weights_copied(d2l, valid_lens, same):
     query, key = torch.randn(BATCH, QUERIES, WIDTH), torch.randn(BATCH, KEYS, KEY_WIDTH)
     value = torch.randn(BATCH, KEYS, VALUE_WIDTH)
     theirs = d2l.AdditiveAttention(num_hiddens=HIDDEN, dropout=0.5).eval()
@@ -68,9 +74,8 @@ def test_additive_attention_agrees_with_weights_copied(d2l, valid_lens):
         score.key_projection.weight.copy_(theirs.W_k.weight)
         score.output.weight.copy_(theirs.w_v.weight)
     mask = as_mask(valid_lens)
-    torch.testing.assert_close(attend(query, key, value, mask, score=score), output)
-    weights = attention_weights(query, key, mask, score=score)
-    torch.testing.assert_close(weights, theirs.attention_weights)
+    same(attend(query, key, value, mask, score=score), output)
+    same(attention_weights(query, key, mask, score=score), theirs.attention_weights)
 
 
 def test_gradients_of_additive_attention_agree(d2l):
@@ -91,14 +96,15 @@ def test_gradients_of_additive_attention_agree(d2l):
         torch.testing.assert_close(ours.weight.grad, wanted.weight.grad, rtol=1e-4, atol=1e-5)
 
 
-def test_nadaraya_watson_agrees_with_d2ls_gaussian_kernel(d2l):
+@pytest.mark.equals("NadarayaWatson", "d2l.torch.rbfkernel", within=CLOSE)
+def test_nadaraya_watson_agrees_with_d2ls_gaussian_kernel(d2l, same):
     # The pooling itself stands in d2l's text alone, in chapter 11.2; its library has the kernel,
     # for points on a line and with the variance h^2 as the argument `ls`.
     query, key, value = tensors()
     query, key = query[:, :1], key[:, :1]
     kernel = torch.from_numpy(d2l.rbfkernel(query[:, 0].numpy(), key[:, 0].numpy(), ls=0.5**2))
     expected = kernel / kernel.sum(-1, keepdim=True) @ value
-    torch.testing.assert_close(NadarayaWatson("gaussian", 0.5)(query, key, value), expected)
+    same(NadarayaWatson("gaussian", 0.5)(query, key, value), expected)
 
 
 # Where d2l is wrong

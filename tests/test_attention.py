@@ -151,11 +151,12 @@ def test_causal_queries_that_come_before_every_key_get_zeros():
 # Agreement with the plain formula and with PyTorch
 
 
+@pytest.mark.equals("attend", "the formula, pair by pair in float64", within=TOLERANCE)
 @DTYPES
 @LEADING
 @pytest.mark.parametrize("masked", [False, True], ids=["unmasked", "masked"])
 @pytest.mark.parametrize("causal", [False, True], ids=["", "causal"])
-def test_both_ways_agree_with_the_formula(dtype, leading, masked, causal, device):
+def test_both_ways_agree_with_the_formula(dtype, leading, masked, causal, device, same):
     query, key, value = tensors(*leading, dtype=dtype, device=device)
     mask = some_mask(*leading, QUERIES, KEYS) if masked else None
     expected = plain_attention(query, key, value, mask, causal)
@@ -163,7 +164,7 @@ def test_both_ways_agree_with_the_formula(dtype, leading, masked, causal, device
     for output in both_ways(query, key, value, on_device, causal=causal):
         assert output.dtype == dtype
         assert output.device == query.device
-        torch.testing.assert_close(output.cpu().double(), expected, rtol=0, atol=TOLERANCE[dtype])
+        same(output.cpu(), expected)
 
 
 @DTYPES
@@ -192,8 +193,9 @@ def test_gradients_agree_with_those_of_the_formula(dtype, masked, queries, keys,
             )
 
 
+@pytest.mark.equals("attend", "torch.nn.functional.scaled_dot_product_attention", within=TOLERANCE)
 @DTYPES
-def test_it_agrees_with_the_kernel_of_pytorch(dtype, device):
+def test_it_agrees_with_the_kernel_of_pytorch(dtype, device, same):
     query, key, value = tensors(BATCH, HEADS, dtype=dtype, device=device)
     mask = some_mask(BATCH, 1, QUERIES, KEYS, device=device)
     kernel = F.scaled_dot_product_attention
@@ -202,14 +204,9 @@ def test_it_agrees_with_the_kernel_of_pytorch(dtype, device):
         (attend(query, key, value, mask), kernel(query, key, value, mask)),
         (attend(query, key, value, scale=0.1), kernel(query, key, value, scale=0.1)),
     ):
-        torch.testing.assert_close(output, reference, rtol=0, atol=TOLERANCE[dtype])
+        same(output, reference)
     query = key  # PyTorch's flag means the same for equal lengths only
-    torch.testing.assert_close(
-        attend(query, key, value, causal=True),
-        kernel(query, key, value, is_causal=True),
-        rtol=0,
-        atol=TOLERANCE[dtype],
-    )
+    same(attend(query, key, value, causal=True), kernel(query, key, value, is_causal=True))
 
 
 @LENGTHS

@@ -117,39 +117,57 @@ def test_rotary_positions_are_a_loop_over_complex_numbers(base, offset):
 # Other libraries
 
 
-def test_the_code_is_marians_with_the_columns_in_another_order(hugging_face):
+@pytest.mark.equals(
+    "positions.SinusoidalPositions",
+    "transformers.models.marian.modeling_marian.MarianSinusoidalPositionalEmbedding",
+    within={torch.float64: 1e-12, torch.float32: 1e-6},
+)
+def test_the_code_is_marians_with_the_columns_in_another_order(hugging_face, same):
     # there the sines stand first, then the cosines; in float32
     marian = hugging_face.models.marian.modeling_marian
     table = marian.MarianSinusoidalPositionalEmbedding(31, WIDTH).create_weight()
     code = SinusoidalPositions(WIDTH).code(31)
-    torch.testing.assert_close(torch.cat([code[:, ::2], code[:, 1::2]], 1), table)
+    same(torch.cat([code[:, ::2], code[:, 1::2]], 1), table)
     # and in float64, by its formula
     code = SinusoidalPositions(WIDTH).code(31, dtype=torch.float64)
-    in_order = torch.cat([code[:, ::2], code[:, 1::2]], 1)
-    torch.testing.assert_close(in_order, sines_then_cosines(31, WIDTH), **CLOSE)
+    same(torch.cat([code[:, ::2], code[:, 1::2]], 1), sines_then_cosines(31, WIDTH))
 
 
-def test_the_code_is_d2ls(d2l):
+@pytest.mark.equals(
+    "positions.SinusoidalPositions",
+    "d2l.torch.PositionalEncoding",
+    within={torch.float32: 1e-5},
+)
+def test_the_code_is_d2ls(d2l, same):
     x = torch.zeros(1, 31, WIDTH)
     theirs = d2l.PositionalEncoding(WIDTH, dropout=0.0)
-    torch.testing.assert_close(SinusoidalPositions(WIDTH)(x), theirs(x), rtol=0, atol=1e-5)
+    same(SinusoidalPositions(WIDTH)(x), theirs(x))
 
 
-def test_rotary_positions_are_those_of_gpt_j(hugging_face):
+@pytest.mark.equals(
+    "positions.RotaryPositions",
+    "transformers.models.gptj.modeling_gptj.apply_rotary_pos_emb",
+    within={torch.float64: 1e-12, torch.float32: 1e-5},
+)
+def test_rotary_positions_are_those_of_gpt_j(hugging_face, same):
     gptj = hugging_face.models.gptj.modeling_gptj
     x = tokens()[:, :, None]  # (batch, length, heads, width) there
     waves = sines_then_cosines(LENGTH, WIDTH)
     sin, cos = waves[None].chunk(2, -1)
     theirs = gptj.apply_rotary_pos_emb(x, sin, cos)
-    torch.testing.assert_close(RotaryPositions(WIDTH)(x[:, :, 0]), theirs[:, :, 0], **CLOSE)
+    same(RotaryPositions(WIDTH)(x[:, :, 0]), theirs[:, :, 0])
     # with its own table, in float32
     sin, cos = gptj.create_sinusoidal_positions(LENGTH, WIDTH)[None].chunk(2, -1)
     theirs = gptj.apply_rotary_pos_emb(x.float(), sin, cos)
-    ours = RotaryPositions(WIDTH)(x[:, :, 0].float())
-    torch.testing.assert_close(ours, theirs[:, :, 0], rtol=0, atol=1e-5)
+    same(RotaryPositions(WIDTH)(x[:, :, 0].float()), theirs[:, :, 0])
 
 
-def test_rotary_positions_are_llamas_up_to_the_order_of_features(hugging_face):
+@pytest.mark.equals(
+    "positions.RotaryPositions",
+    "transformers.models.llama.modeling_llama.apply_rotary_pos_emb",
+    within={torch.float64: 1e-12},
+)
+def test_rotary_positions_are_llamas_up_to_the_order_of_features(hugging_face, same):
     # there feature i makes a pair with feature i + width / 2
     llama = hugging_face.models.llama.modeling_llama
     x = tokens()[:, None]  # (batch, heads, length, width)
@@ -157,7 +175,7 @@ def test_rotary_positions_are_llamas_up_to_the_order_of_features(hugging_face):
     sin, cos = sines_then_cosines(LENGTH, WIDTH)[None].chunk(2, -1)
     sin, cos = torch.cat([sin, sin], -1), torch.cat([cos, cos], -1)
     theirs, _ = llama.apply_rotary_pos_emb(x[..., order], x[..., order], cos, sin)
-    torch.testing.assert_close(RotaryPositions(WIDTH)(x)[..., order], theirs, **CLOSE)
+    same(RotaryPositions(WIDTH)(x)[..., order], theirs)
 
 
 # Offsets

@@ -23,18 +23,22 @@ def test_patches_by_hand():
     assert cut.tolist() == [[[0, 1, 4, 5, 0, 10, 40, 50], [2, 3, 6, 7, 20, 30, 60, 70]]]
 
 
-def test_patches_are_those_of_torchs_unfold():
+@pytest.mark.equals("vision.patchify", "torch.nn.functional.unfold", within={torch.float32: 0})
+def test_patches_are_those_of_torchs_unfold(same):
     x = pictures()
     theirs = F.unfold(x, SIDE, stride=SIDE).mT
-    assert torch.equal(patchify(x, SIDE), theirs)
+    same(patchify(x, SIDE), theirs)
 
 
-def test_the_embedding_is_a_convolution_that_steps_a_patch_at_a_time():
+@pytest.mark.equals(
+    "vision.PatchEmbedding", "torch.nn.functional.conv2d", within={torch.float32: 1e-5}
+)
+def test_the_embedding_is_a_convolution_that_steps_a_patch_at_a_time(same):
     layer = PatchEmbedding(SIDE, channels=CHANNELS, embed_dim=EMBED)
     kernel = layer.projection.weight.view(EMBED, CHANNELS, SIDE, SIDE)
     x = pictures()
     theirs = F.conv2d(x, kernel, layer.projection.bias, stride=SIDE)
-    torch.testing.assert_close(layer(x), theirs.flatten(2).mT, rtol=1e-5, atol=1e-5)
+    same(layer(x), theirs.flatten(2).mT)
 
 
 def test_a_patch_hears_only_its_own_pixels():

@@ -17,7 +17,8 @@ def test_seven_times_the_has_two_of_seven_right():
     assert solve("clipped_precision", ["the"], reference, 2) == (0, 0)
 
 
-def test_precisions_agree_with_those_of_sacrebleu():
+@pytest.mark.equals("exercises.ch05.clipped_precision", "sacrebleu.metrics.BLEU", within=0)
+def test_precisions_agree_with_those_of_sacrebleu(same):
     pytest.importorskip("sacrebleu")
     from sacrebleu.metrics import BLEU
 
@@ -26,7 +27,7 @@ def test_precisions_agree_with_those_of_sacrebleu():
     result = BLEU(tokenize="none").corpus_score([" ".join(hypothesis)], [[" ".join(reference)]])
     for n in range(1, 5):
         want = result.counts[n - 1], result.totals[n - 1]
-        assert solve("clipped_precision", hypothesis, reference, n) == want
+        same(solve("clipped_precision", hypothesis, reference, n), want)
 
 
 # -- answers as readers write them -----------------------------------------------------------------
