@@ -14,7 +14,7 @@ SHELL := bash
 # The steps of `make test` follow one another, also under -j: each wants both cores.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: book test test-portable unit chapters browser execute serve lint stamp clean help
+.PHONY: book test test-portable unit chapters browser execute checked serve lint stamp clean help
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.installed
@@ -54,6 +54,9 @@ test-portable: $(READY) ## the chapters (or CHAPTER=02) as on other machines (RU
 
 execute: $(READY) ## run the notebooks (or CHAPTER=02) and store their outputs
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.execute $(NOTEBOOKS)
+
+checked: $(READY) ## write the tables of the page "How this course was checked"
+	$(BIN)/python -m tools.checked
 
 serve: book ## serve the book on localhost (PORT=8000)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)
