@@ -10,6 +10,7 @@
 | `maps` | heatmaps, lit pictures, bands of measurements |
 | `positions` | a counter beside waves, and waves as clocks (chapter 08) |
 | `scenes` | pictures with boxes, and where a query looks (chapter 16) |
+| `products` | attention as two products of matrices (the cheat sheet) |
 | `self_attention` | a chain of words and a web, and who hears whom (chapter 06) |
 | `sentences` | sentences, and the recurrent translators (chapters 04 and 05) |
 | `summaries` | articles with marked words, and where a headline's came from (chapter 13) |
@@ -34,6 +35,7 @@ from attncourse.figures.looks import (
 from attncourse.figures.maps import bands, heatmap, spotlight
 from attncourse.figures.positions import counting, dials
 from attncourse.figures.scenes import scene
+from attncourse.figures.products import two_products
 from attncourse.figures.self_attention import chain_and_web, reached
 from attncourse.figures.sentences import crossing, encoder_decoder, length_curve, looking_back
 from attncourse.figures.summaries import copy_map, marked_text
@@ -70,5 +72,6 @@ __all__ = [
     "style",
     "tagged_text",
     "three_attentions",
+    "two_products",
     "whole_transformer",
 ]
