@@ -71,7 +71,7 @@ def test_its_masks_enter_as_it_says():
     alone = attend(query[1:], key[1:, :2], value[1:, :2])
     padded = attend(query, key, value, eval(enters["padding"], {"mask": mask}))
     torch.testing.assert_close(padded[1:], alone)
-    heads = eval(enters["padding, with heads"], {"mask": mask})
+    heads = eval(enters["... with heads"], {"mask": mask})
     padded = attend(query[:, None], key[:, None], value[:, None], heads)
     torch.testing.assert_close(padded[1:, 0], alone)
     options = eval(f"dict({enters['causal']})")
@@ -80,7 +80,7 @@ def test_its_masks_enter_as_it_says():
     layer = MultiHeadAttention(14, num_heads=2)
     words, options = (
         torch.randn(2, 5, 14),
-        eval(f"dict({enters['padding, in a layer']})", {"mask": mask}),
+        eval(f"dict({enters['... in a layer']})", {"mask": mask}),
     )
     torch.testing.assert_close(layer(words, **options)[1, :2], layer(words[1:, :2])[0])
 

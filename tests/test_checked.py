@@ -60,10 +60,13 @@ def test_a_mark_makes_one_row_however_many_cases_it_has():
     marked = [item("attend", "d2l.torch.Attend", within={torch.float64: 1e-12})] * 3
     (row,) = checked.equalities(marked)
     assert (row.ours, row.theirs, row.library) == ("attend", "d2l.torch.Attend", "d2l")
-    assert (row.within, row.file, row.test) == ("float64 1e-12", "test_a.py", "it agrees")
-    assert checked.row_of(row) == (
-        "| `attend` | `Attend` | float64 1e-12 | `test_a.py`: it agrees |"
-    )
+    assert row.file == "test_a.py"
+    table = checked.equalities_tables([row]).splitlines()
+    assert table[-3:] == [
+        "| ours | theirs | float64 | test |",
+        "|---|---|--:|---|",
+        "| `attend` | `Attend` | 1e-12 | `test_a.py` |",
+    ]
 
 
 def test_a_mark_without_the_comparison_is_refused():
@@ -71,10 +74,16 @@ def test_a_mark_without_the_comparison_is_refused():
         checked.equalities([item("attend", "the formula", within=0, fixtures=())])
 
 
-def test_tolerances_are_written_by_dtype():
-    both = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-5, torch.float16: 0}
-    assert checked.tolerance(both) == "float64 1e-12, float32 and bfloat16 1e-5, float16 0"
-    assert checked.tolerance(1e-9) == "1e-9"
+def test_a_tolerance_stands_below_its_dtype():
+    within = {torch.float64: 1e-12, torch.float32: 1e-5}
+    items = [item("attend", "the formula", within=number) for number in (within, 2e-9, 0)]
+    assert checked.equalities_tables(checked.equalities(items)).splitlines()[-5:] == [
+        "| ours | theirs | float64 | float32 | test |",
+        "|---|---|--:|--:|---|",
+        "| `attend` | the formula | 1e-12 | 1e-5 | `test_a.py` |",
+        "| `attend` | the formula | 2e-9 |  | `test_a.py` |",
+        "| `attend` | the formula | 0 |  | `test_a.py` |",
+    ]
 
 
 def test_a_library_without_a_title_is_named():
@@ -86,8 +95,9 @@ def test_a_library_without_a_title_is_named():
 def test_only_what_stands_between_the_marks_is_written():
     page = "before\n% written: a\nold\n% end\nbetween\n% written: b\n% end\nafter\n"
     found = checked.write(page, {"a": "new", "b": "| x |"})
+    new, other = (f"\n::::{{div}} dense\n{text}\n::::\n\n" for text in ("new", "| x |"))
     assert found == (
-        "before\n% written: a\n\nnew\n\n% end\nbetween\n% written: b\n\n| x |\n\n% end\nafter\n"
+        f"before\n% written: a\n{new}% end\nbetween\n% written: b\n{other}% end\nafter\n"
     )
     assert checked.write(found, {"a": "new", "b": "| x |"}) == found
     with pytest.raises(SystemExit, match="'% written: c'"):
@@ -135,7 +145,7 @@ def test_a_row_has_the_mean_and_the_extremes_of_its_seeds(folder):
 
 def test_a_section_has_the_experiment_its_hardware_and_its_minutes(folder):
     text = recorded.tables(folder)
-    assert text.startswith("### Glossary\n\nRead on [its page](glossary.md).")
+    assert text.startswith("### Glossary\n\nThese are the figures of [Glossary](glossary.md).")
     assert "| `trial` | What is it | 2 | P 7, 2 cores, 1 thread | 2.0 |" in text
     keep(folder, "trial-seed1", {"seed": 1, "minutes": 31.4, "runs": [{"model": "a", "loss": 2}]})
     assert "| 2.0 to 31 |" in recorded.tables(folder)
@@ -170,6 +180,14 @@ def test_settings_curves_and_costs_are_no_figures():
     run = {"model": "a", "parameters": 7, "steps": 3, "curve": [1.0, 2.0], "cpu_seconds": 5}
     record = {"name": "x", "seed": 0, "settings": {"width": 2}, "runs": [run | {"bleu_13a": 3.5}]}
     assert recorded.figures([record], {}) == {("a", "BLEU 13a"): [3.5]}
+
+
+def test_a_heading_has_the_title_of_its_page():
+    heading = recorded.heading("05_bahdanau_attention")
+    assert heading.startswith("### Chapter 05: Bahdanau attention\n")
+    assert "[Bahdanau attention](05_bahdanau_attention.ipynb)" in heading
+    with pytest.raises(ValueError, match="'77_nowhere'"):
+        recorded.heading("77_nowhere")
 
 
 def test_every_description_says_what_was_asked():

@@ -14,7 +14,6 @@ import pkgutil
 import re
 import sys
 import warnings
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +36,8 @@ LIBRARIES = {
     "scipy": "SciPy",
 }
 PACKAGES = {"sklearn": "scikit-learn"}  # where the import has another name
+OPEN, CLOSE = "::::{div} dense", "::::"
+DTYPES = ["float64", "float32", "bfloat16", "float16"]
 BY_HAND = "The formula, written out plainly"
 
 
@@ -46,9 +47,8 @@ class Equality:
 
     ours: str
     theirs: str
-    within: str
+    within: tuple[tuple[str, float], ...]  # by dtype
     file: str
-    test: str
 
     @property
     def library(self) -> str | None:
@@ -92,26 +92,16 @@ def equalities(items: list[pytest.Item]) -> list[Equality]:
             if "same" not in item.fixturenames:
                 raise SystemExit(f"{item.nodeid} has the mark `equals` and does not ask for `same`")
             ours, theirs = mark.args
-            name = item.originalname.removeprefix("test_").replace("_", " ")
-            within = tolerance(mark.kwargs["within"])
-            found.append(Equality(ours, theirs, within, item.path.name, name))
+            within = by_dtype(mark.kwargs["within"])
+            found.append(Equality(ours, theirs, within, item.path.name))
     return list(dict.fromkeys(found))
 
 
-def tolerance(within: float | dict) -> str:
-    """Write a tolerance: of each dtype, or the one number."""
-    if isinstance(within, dict):
-        by_number = defaultdict(list)
-        for dtype, number in within.items():
-            by_number[number].append(str(dtype).removeprefix("torch."))
-        return ", ".join(
-            f"{' and '.join(dtypes)} {exponent(number)}" for number, dtypes in by_number.items()
-        )
-    return exponent(within)
-
-
-def exponent(number: float) -> str:
-    return f"{number:.0e}".replace("e-0", "e-") if number else "0"
+def by_dtype(within: float | dict) -> tuple[tuple[str, float], ...]:
+    """Return a tolerance by the name of its dtype; plain numbers are Python's, float64."""
+    if not isinstance(within, dict):
+        return (("float64", within),)
+    return tuple((str(dtype).removeprefix("torch."), number) for dtype, number in within.items())
 
 
 # The page
@@ -140,19 +130,29 @@ def equalities_tables(found: list[Equality]) -> str:
         if library is not None:
             package = PACKAGES.get(library, library.replace("_", "-"))
             title = f"{LIBRARIES[library]} {version[package]}"
-        head = "| ours | theirs | differs at most by | test |\n|---|---|---|---|"
-        sections.append("\n".join([f"### {title}\n", head, *map(row_of, rows)]))
+        dtypes = [name for name in DTYPES if any(name in dict(row.within) for row in rows)]
+        head = f"| ours | theirs | {' | '.join(dtypes)} | test |"
+        rule = f"|---|---|{'--:|' * len(dtypes)}---|"
+        sections.append(
+            "\n".join([f"### {title}\n", head, rule, *(row_of(r, dtypes) for r in rows)])
+        )
     return "\n\n".join(sections)
 
 
-def row_of(row: Equality) -> str:
-    ours = ", ".join(f"`{name}`" for name in row.ours.split(", "))
+def row_of(row: Equality, dtypes: list[str]) -> str:
+    ours = ", ".join(f"`{name.split('.')[-1]}`" for name in row.ours.split(", "))
     theirs = row.theirs
     if row.library is not None:
         *above, last = row.theirs.split(".")
         model = f" of {above[2]}" if above[1:2] == ["models"] else ""
         theirs = f"`{last}`{model}"
-    return f"| {ours} | {theirs} | {row.within} | `{row.file}`: {row.test} |"
+    within = dict(row.within)
+    cells = (exponent(within[name]) if name in within else "" for name in dtypes)
+    return f"| {ours} | {theirs} | {' | '.join(cells)} | `{row.file}` |"
+
+
+def exponent(number: float) -> str:
+    return f"{number:.0e}".replace("e-0", "e-") if number else "0"
 
 
 def bugs(items: list[pytest.Item]) -> str:
@@ -171,7 +171,8 @@ def write(page: str, parts: dict[str, str]) -> str:
         pattern = rf"(^% written: {name}\n).*?(^% end$)"
         page, count = re.subn(
             pattern,
-            lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}",
+            # the class makes tables small
+            lambda found, text=text: f"{found[1]}\n{OPEN}\n{text}\n{CLOSE}\n\n{found[2]}",
             page,
             flags=re.MULTILINE | re.DOTALL,
         )

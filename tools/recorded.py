@@ -8,6 +8,7 @@ mean, smallest, largest.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,12 +226,10 @@ def heading(page: str) -> str:
     if not page:
         return "### Beside other libraries\n\nTime and memory of a step; nothing is learned here."
     for path in (ROOT / "chapters").glob(f"{page}.*"):
-        number, _, words = page.partition("_")
-        if number.isdigit():
-            words = words.replace("_", " ").replace("transformer", "Transformer")
-            return f"### Chapter {number}: {words}\n\nRead on [the chapter's page]({path.name})."
-        words = page.replace("_", " ").capitalize().replace("gpus", "GPUs")
-        return f"### {words}\n\nRead on [its page]({path.name})."
+        title = re.search(r"^\W*# (.+?)(?:\\n.*)?$", path.read_text("utf-8"), re.MULTILINE)[1]
+        number = page.partition("_")[0]
+        what = f"Chapter {number}: {title}" if number.isdigit() else title
+        return f"### {what}\n\nThese are the figures of [{title}]({path.name})."
     raise ValueError(f"results/about.toml names the page {page!r}, which is not in chapters/")
 
 

@@ -59,6 +59,17 @@ def test_nothing_of_it_is_cut(sheet, paper):
     assert right <= width + 1
 
 
+def test_it_is_dark_on_white_also_from_a_dark_page(sheet):
+    sheet.evaluate("document.documentElement.dataset.theme = 'dark'")
+    sheet.emulate_media(media="print")
+    colours = sheet.eval_on_selector_all(
+        ".cheat-sheet :is(h2, p, td, code)", "all => all.map(e => getComputedStyle(e).color)"
+    )
+    assert colours
+    for colour in set(colours):
+        assert max(map(int, re.findall(r"\d+", colour)[:3])) < 150, colour
+
+
 def test_only_the_page_itself_is_printed(sheet):
     sheet.emulate_media(media="print")
     for part in (".bd-header", ".bd-sidebar-primary", ".bd-footer-content", ".prev-next-footer"):
