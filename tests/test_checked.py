@@ -86,6 +86,13 @@ def test_a_tolerance_stands_below_its_dtype():
     ]
 
 
+def test_smaller_dtypes_share_the_last_column():
+    within = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 6e-3}
+    (row,) = checked.equalities([item("attend", "the formula", within=within)])
+    cells = "| `attend` | the formula | 1e-12 | 1e-5, float16 6e-3 | `test_a.py` |"
+    assert checked.row_of(row, checked.DTYPES) == cells
+
+
 def test_a_library_without_a_title_is_named():
     rows = checked.equalities([item("attend", "unheard.of", within=0)])
     with pytest.raises(SystemExit, match="unheard"):
