@@ -257,7 +257,9 @@ COMPARED = {
         "MultiHeadAttention",
         "x_transformers.x_transformers.Attention",
     ),
-    "BertModel": ("transformer.Encoder", "transformers.BertModel"),
+    "BertModel": ("language.TextReader", "transformers.BertModel"),
+    "BertForMaskedLM": ("language.MaskedLanguageModel", "transformers.BertForMaskedLM"),
+    "GPT2LMHeadModel": ("language.CausalLanguageModel", "transformers.GPT2LMHeadModel"),
     "MarianMTModel": ("Transformer", "transformers.MarianMTModel"),
 }
 

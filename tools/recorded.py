@@ -28,6 +28,7 @@ SETTINGS = {
     "beam_size",
     "depth",
     "dropout",
+    "from",
     "learning_rate",
     "length",
     "length_penalty",
@@ -224,7 +225,7 @@ def tables(folder: Path = ROOT / "results") -> str:
 def heading(page: str) -> str:
     """Return the heading of a page's experiments, and a link to the page."""
     if not page:
-        return "### Beside other libraries\n\nTime and memory of a step; nothing is learned here."
+        return "### Benchmarks\n\nTime and memory, and what cheaper forms of attention find."
     for path in (ROOT / "chapters").glob(f"{page}.*"):
         title = re.search(r"^\W*# (.+?)(?:\\n.*)?$", path.read_text("utf-8"), re.MULTILINE)[1]
         number = page.partition("_")[0]
