@@ -20,7 +20,7 @@ import tomllib
 from tools.project import ROOT
 
 # What a record holds beside figures
-APART = {"name", "seed", "recipe", "environment", "settings", "minutes", "training", "chosen"}
+APART = {"name", "seed", "recipe", "environment", "settings", "minutes", "chosen"}
 # Settings that a run may repeat; where they vary they tell the runs of a record apart.
 SETTINGS = {
     "asked",
@@ -136,7 +136,7 @@ def _figures(node: dict, of: str, fields: dict, wanted: list | None) -> Iterator
     """Yield ((of what, which), number) of all below a part of a record."""
     for key, value in node.items():
         below = ", ".join(filter(None, [of, "" if key in PLAIN else in_words(key)]))
-        if not of and key in APART:
+        if not of and (key in APART or (key == "training" and "recipe" in node)):
             continue
         if isinstance(value, dict) and key != "by_length":
             yield from _figures(value, below, fields, wanted)
@@ -172,7 +172,7 @@ def minutes(record: dict[str, Any]) -> float | None:
     """Return the minutes of a record: those it states, else the sum of its runs' seconds."""
     if "minutes" in record:
         return record["minutes"]
-    if "training" in record:
+    if "recipe" in record:
         return record["training"]["minutes"]
     seconds = [
         run[key]
