@@ -185,6 +185,7 @@ def test_runs_that_nothing_tells_apart_are_refused(folder):
 
 def test_settings_curves_and_costs_are_no_figures():
     run = {"model": "a", "parameters": 7, "steps": 3, "curve": [1.0, 2.0], "cpu_seconds": 5}
+    run["layers"] = [{"bleu_13a": 1.5}, {"bleu_13a": 2.5}]  # nothing tells them apart
     record = {"name": "x", "seed": 0, "settings": {"width": 2}, "runs": [run | {"bleu_13a": 3.5}]}
     assert recorded.figures([record], {}) == {("a", "BLEU 13a"): [3.5]}
 

@@ -142,6 +142,8 @@ def _figures(node: dict, of: str, fields: dict, wanted: list | None) -> Iterator
             yield from _figures(value, below, fields, wanted)
         elif is_runs(value):
             known = fields.get(key) or telling_apart(value)
+            if of and not known:  # steps of one run, as a curve: they are its page's
+                continue
             for run, label in zip(value, labels(value, known), strict=True):
                 left = {key: value for key, value in run.items() if key not in known}
                 yield from _figures(left, ", ".join(filter(None, [below, label])), fields, wanted)
