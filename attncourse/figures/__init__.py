@@ -34,8 +34,8 @@ from attncourse.figures.looks import (
 )
 from attncourse.figures.maps import bands, heatmap, spotlight
 from attncourse.figures.positions import counting, dials
-from attncourse.figures.scenes import scene
 from attncourse.figures.products import two_products
+from attncourse.figures.scenes import scene
 from attncourse.figures.self_attention import chain_and_web, reached
 from attncourse.figures.sentences import crossing, encoder_decoder, length_curve, looking_back
 from attncourse.figures.summaries import copy_map, marked_text
