@@ -1,4 +1,4 @@
-"""attncourse.figures.scenes: boxes where they belong, and a shade that spares where one looks."""
+"""attncourse.figures.scenes: boxes where they belong, and a red shade where one looks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,22 @@ def test_boxes_are_drawn_where_they_are_with_their_labels_and_colours():
     assert [patch.get_edgecolor()[:3] for patch in ax.patches] == [(1, 0, 0), (1, 1, 1)]
 
 
-def test_the_shade_is_thinnest_where_the_weight_is_greatest():
+@pytest.mark.parametrize("image", [IMAGE, (255 * IMAGE).to(torch.uint8)], ids=["floats", "bytes"])
+def test_the_picture_is_pale_and_reddest_where_the_weight_is_greatest(image):
     weights = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.4, 0.0]])
-    ax = scene(IMAGE, weights=weights)
-    shade = ax.images[1].get_array()[..., 3]
-    assert shade.shape == (2, 3)
-    assert shade.argmin() == 4
-    assert shade.min() == 0
-    assert shade.max() == pytest.approx(0.85)
-    assert len(scene(IMAGE).images) == 1
+    ax = scene(image, weights=weights)
+    pale, red = (each.get_array() for each in ax.images)
+    assert torch.allclose(torch.tensor(pale), 0.7 + 0.3 * IMAGE.mean(0), atol=0.01)
+    assert torch.allclose(torch.tensor(red[..., 3]), 0.85 * weights / 0.4)
+    assert (red[..., 0] > red[..., 2]).all()
+    assert len(scene(image).images) == 1
+
+
+def test_an_anchor_is_a_dashed_box():
+    ax = scene(IMAGE, [[0.0, 0.0, 1.0, 0.3]], anchor=torch.tensor([0.1, 0.2, 0.5, 0.9]))
+    anchor, box = ax.patches
+    assert anchor.get_bbox().extents == pytest.approx([0.1, 0.2, 0.5, 0.9])
+    assert anchor.get_linestyle() != box.get_linestyle()
 
 
 @pytest.mark.usefixtures("own_errors")

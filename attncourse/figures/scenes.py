@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from torch import Tensor
 
-from attncourse.figures.looks import SKY
+from attncourse.figures.looks import BLACK, RED, SKY
 
 
 def scene(
@@ -19,18 +20,19 @@ def scene(
     labels: Sequence[str] | None = None,
     colours: Sequence[str] | None = None,
     weights: Tensor | None = None,
+    anchor: Tensor | Sequence[float] | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a picture with boxes, and with where a query looks: the rest is darkened.
+    """Draw a picture with boxes, and in red where a query looks, with the picture in pale grey.
 
     Args:
         image: (3, height, width), as bytes or from 0 to 1.
         boxes: (box, 4), corners as shares of the sides.
         labels: what stands at each box.
         colours: of the boxes, by default all light blue.
-        weights: (rows, columns), of the positions of a map; where they are greatest the picture is
-            as bright as it is.
+        weights: (rows, columns), of the positions of a map; the greater, the redder.
+        anchor: (4,), the box at which a query starts, drawn dashed.
         title: above the picture.
         ax: where to draw, by default a new figure.
 
@@ -53,11 +55,20 @@ def scene(
         raise ValueError(f"weights must be (rows, columns), got shape {tuple(weights.shape)}")
     if ax is None:
         _, ax = plt.subplots(figsize=(3, 3))
-    ax.imshow(image.movedim(0, -1).numpy(), extent=(0, 1, 1, 0))
-    if weights is not None:
-        shade = torch.zeros(*weights.shape, 4)  # black, more or less of it
-        shade[..., 3] = 0.85 * (1 - weights / weights.max())
-        ax.imshow(shade.numpy(), extent=(0, 1, 1, 0), interpolation="bilinear")
+    around = {"extent": (0, 1, 1, 0)}
+    if weights is None:
+        ax.imshow(image.movedim(0, -1).numpy(), **around)
+    else:
+        grey = image.float().mean(0) / (1 if image.is_floating_point() else 255)
+        ax.imshow((0.7 + 0.3 * grey).numpy(), cmap="gray", vmin=0, vmax=1, **around)
+        shade = torch.tensor(to_rgba(RED)).repeat(*weights.shape, 1)
+        shade[..., 3] = 0.85 * weights / weights.max()
+        ax.imshow(shade.numpy(), interpolation="bilinear", **around)
+    if anchor is not None:
+        left, top, right, bottom = map(float, anchor)
+        size = {"width": right - left, "height": bottom - top}
+        look = {"edgecolor": BLACK, "ls": (0, (3, 2)), "lw": 1.2}
+        ax.add_patch(plt.Rectangle((left, top), **size, fill=False, **look))
     for i, (left, top, right, bottom) in enumerate(boxes):
         colour = SKY if colours is None else colours[i]
         size = {"width": right - left, "height": bottom - top}

@@ -147,7 +147,7 @@ def right_detections(
 
 
 def ap50(found: Detections, scenes: Scenes) -> float:
-    """Average precision at an IoU of 0.5 in a few lines (chapter 16, eq. 16.4).
+    """Average precision at an IoU of 0.5 in a few lines (chapter 16, eq. 16.6).
 
     Args:
         found, scenes: as for `average_precision`.
@@ -176,7 +176,7 @@ def ap50(found: Detections, scenes: Scenes) -> float:
 def precision_over_recall(
     right: Float64[Tensor, "step"], wanted: float | int, told: Float64[Tensor, "step"] | None = None
 ) -> float:
-    """Average the precision over 101 levels of recall (chapter 16, eq. 16.4).
+    """Average the precision over 101 levels of recall (chapter 16, eq. 16.6).
 
     Args:
         right: (step,), how many detections are right at each step down the ranking: 0 or 1, or

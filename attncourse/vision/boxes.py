@@ -46,7 +46,7 @@ def to_corners(boxes: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
 
 
 def iou(a: Float[Tensor, "*a 4"], b: Float[Tensor, "*b 4"]) -> Float[Tensor, "*both"]:
-    """Divide what two boxes share by what they cover together (chapter 16, eq. 16.2).
+    """Divide what two boxes share by what they cover together (chapter 16, eq. 16.1).
 
     Args:
         a, b: corners, (..., 4); their leading axes broadcast, so `iou(a[:, None], b)` is each with
@@ -71,7 +71,7 @@ def iou(a: Float[Tensor, "*a 4"], b: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b
 
 
 def generalised_iou(a: Float[Tensor, "*a 4"], b: Float[Tensor, "*b 4"]) -> Float[Tensor, "*both"]:
-    r"""Lower the IoU by the share of the hull that neither box covers (chapter 16, eq. 16.3).
+    r"""Lower the IoU by the share of the hull that neither box covers (chapter 16, eq. 16.2).
 
     $$\operatorname{GIoU} = \operatorname{IoU} - \frac{|H| - |A \cup B|}{|H|}$$
 

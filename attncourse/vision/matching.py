@@ -30,7 +30,7 @@ def match(
     classes: Int64[Tensor, "batch object"],
     present: Bool[Tensor, "batch object"],
 ) -> Int64[Tensor, "layer batch object"]:
-    r"""Assign each object a query of its own, at the least cost in all (chapter 16, eq. 16.1).
+    r"""Assign each object a query of its own, at the least cost in all (chapter 16, eq. 16.4).
 
     $$\min_\sigma \sum_j \left( -2\, p_{\sigma(j)}(c_j) + 5\, \lVert b_{\sigma(j)} - b_j \rVert_1
       - 2 \operatorname{GIoU}(b_{\sigma(j)}, b_j) \right)$$
@@ -83,7 +83,7 @@ def set_loss(
     present: Bool[Tensor, "batch object"],
     assigned: Int64[Tensor, "layer batch object"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Give the loss of all layers: of classes, of boxes, and of boxes that miss (chapter 16).
+    """Give the loss of all layers: of classes, of boxes, and of boxes that miss (eq. 16.5).
 
     Args:
         prediction, boxes, classes, present: as for `match`.
