@@ -56,7 +56,7 @@ def test_with_attention_the_corners_agree(seed, kind, name):
 
 
 @BY_SEED
-@pytest.mark.parametrize(("kind", "name"), [("gpts", WINDOW), ("gans", NONE)])
+@pytest.mark.parametrize(("kind", "name"), [("gpts", WINDOW), ("gans", NONE), ("gans", MAKER)])
 def test_without_it_they_do_not(seed, kind, name):
     assert run(seed, kind, name)["corrected"] <= 0.3
 
