@@ -83,6 +83,13 @@ def test_agreement_comes_when_the_discriminators_gate_has_opened(seed):
 
 
 @BY_SEED
+def test_attention_in_the_generator_steadies_the_training(seed):
+    for name in (BOTH, NONE, JUDGE, MAKER):
+        least = min(point["valid"] for point in run(seed, "gans", name)["curve"][9:])
+        assert (least > 0.85) if name in (BOTH, MAKER) else (least < 0.1), name
+
+
+@BY_SEED
 def test_the_pictures_in_a_record_are_as_good_as_its_scores(seed):
     for kind, symbols in (("gpts", generation.GPT_SYMBOLS), ("gans", generation.GAN_SYMBOLS)):
         for found in records("generation")[seed][kind]:
