@@ -164,6 +164,76 @@ def test_shared_key_heads_are_full_heads_with_repeated_weights(kv_heads):
     assert cache.key.shape == (BATCH, kv_heads, QUERIES, 5)  # that is what is saved
 
 
+@pytest.mark.parametrize("kv_heads", [1, 2, 3, 6])
+@pytest.mark.parametrize(
+    "shape",
+    [None, (1, KEYS), (BATCH, 1, KEYS), (BATCH, 6, 1, KEYS), (1, 6, 1, 1), (BATCH, 1, 1, KEYS)],
+    ids=str,
+)
+def test_one_query_with_shared_key_heads_is_a_loop_over_heads(kv_heads, shape):
+    layer = layer_of(embed_dim=6 * 5, num_heads=6, num_kv_heads=kv_heads)
+    mask = None if shape is None else some_mask(*shape)
+    query, memory = tokens(1, 30), tokens(KEYS, 30)
+    padding = padding_mask(torch.tensor([KEYS, 3]))
+    for causal in (False, True):
+        output = layer(query, memory, mask=mask, causal=causal)
+        wanted = heads_one_by_one(layer, query, memory, memory, mask, causal)
+        torch.testing.assert_close(output, wanted, **CLOSE)
+        pairs = padding[:, None, None]
+        if mask is not None:
+            pairs = pairs & (mask[:, None] if mask.dim() == 3 else mask)
+        output = layer(query, memory, mask=mask, padding_mask=padding, causal=causal)
+        wanted = heads_one_by_one(layer, query, memory, memory, pairs, causal)
+        torch.testing.assert_close(output, wanted, **CLOSE)
+
+
+def test_for_one_query_no_key_is_repeated(monkeypatch):
+    layer, seen = layer_of(embed_dim=30, num_heads=6, num_kv_heads=2), []
+
+    def attend(q, k, v, mask, **options):
+        seen.append((q.shape, k.shape, v.shape))
+        return q
+
+    monkeypatch.setattr(layer, "attend", attend)
+    layer(tokens(1, 30), tokens(KEYS, 30))
+    assert seen == [((BATCH, 2, 3, 5), (BATCH, 2, KEYS, 5), (BATCH, 2, KEYS, 5))]
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2])
+def test_one_querys_maps_are_of_the_query_heads(kv_heads):
+    layer = layer_of(embed_dim=30, num_heads=6, num_kv_heads=kv_heads)
+    query, memory, mask = tokens(1, 30), tokens(KEYS, 30), some_mask(BATCH, 6, 1, KEYS)
+    with record_attention(layer) as maps:
+        recorded = layer(query, memory, mask=mask)
+    assert maps[""].shape == (BATCH, 6, 1, KEYS)
+    assert not maps[""][~mask].any()
+    torch.testing.assert_close(layer(query, memory, mask=mask), recorded, **CLOSE)
+
+
+def test_one_query_with_a_shared_key_head_in_training():
+    layer = layer_of(num_kv_heads=1, dropout=0.4).train()
+    query = tokens(1, batch=0).requires_grad_()
+    assert layer(query, tokens(KEYS, batch=0)).shape == (0, 1, EMBED)  # no sentence, no matter
+    query, memory = tokens(1), tokens(KEYS)
+    draws = torch.stack([layer(query, memory) for _ in range(400)])
+    assert (draws.std(0) > 0).all()
+    spread = draws.std(0) / 400**0.5
+    assert ((draws.mean(0) - layer.eval()(query, memory)).abs() < 6 * spread).all()
+    layer = layer_of(embed_dim=6, num_heads=3, num_kv_heads=1)
+    mask = torch.tensor([[[True, False, True]], [[False] * 3]])
+    assert torch.autograd.gradcheck(
+        lambda query, memory: layer(query, memory, mask=mask),
+        (tokens(1, 6).requires_grad_(), tokens(3, 6).requires_grad_()),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_one_query_with_a_shared_key_head_maps_over_an_axis():
+    layer, query, memory = layer_of(num_kv_heads=1), tokens(1, batch=3), tokens(KEYS, batch=3)
+    mapped = torch.func.vmap(lambda q, m: layer(q[None], m[None])[0])(query, memory)
+    torch.testing.assert_close(mapped, layer(query, memory), **CLOSE)
+
+
 @DTYPES
 def test_the_dtype_is_that_of_the_weights(dtype, device):
     layer, x = layer_of(), tokens()
@@ -639,8 +709,9 @@ def test_a_layer_compiles_in_one_graph(kind):
 
 @COMPILES
 @torch.no_grad()
-def test_a_step_with_a_cache_compiles_in_one_graph():
-    layer, x = layer_of(), tokens(3)
+@pytest.mark.parametrize("kv_heads", [3, 1])
+def test_a_step_with_a_cache_compiles_in_one_graph(kv_heads):
+    layer, x = layer_of(num_kv_heads=kv_heads), tokens(3)
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
     cache, wanted = KeyValueCache(), layer(x, causal=True)
     for position in range(3):

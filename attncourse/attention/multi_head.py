@@ -152,14 +152,9 @@ class MultiHeadAttention(AttentionLayer):
         if self.rotary is not None:
             q = self.rotary(q, 0 if cache is None else len(cache))
         k, v = self._keys_and_values(query if key is None else key, value, cache)
-        attended = self.attend(  # softmax(q k^T / sqrt(head_dim)) v, see `attncourse.attend`
-            q,
-            self._repeat_kv_heads(k),
-            self._repeat_kv_heads(v),
-            self._join_masks(mask, padding_mask, q, k),  # (batch, heads, query, key)
-            causal=causal,
-            dropout=self.dropout if self.training else 0.0,
-        )  # (batch, heads, query, head_dim)
+        mask = self._join_masks(mask, padding_mask, q, k)  # (batch, heads, query, key)
+        # softmax(q k^T / sqrt(head_dim)) v in each head, see `attncourse.attend`
+        attended = self._attend_heads(q, k, v, mask, causal)  # (batch, heads, query, head_dim)
         if cache is not None:  # only now: a call that is refused leaves the cache as it was
             cache.commit(self, k, v)
         return self.output_projection(attended.transpose(1, 2).flatten(2))
@@ -201,10 +196,22 @@ class MultiHeadAttention(AttentionLayer):
         """(batch, length, heads * head_dim) -> (batch, heads, length, head_dim)."""
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
 
-    def _repeat_kv_heads(self, x: Tensor) -> Tensor:
-        """Repeat each head of key or value for the query heads that share it."""
-        group = self.num_heads // self.num_kv_heads
-        return x if group == 1 else x.repeat_interleave(group, 1)
+    def _attend_heads(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool
+    ) -> Tensor:
+        """Attend with the query heads, several of which may share a head of key and value."""
+        dropout = self.dropout if self.training else 0.0
+        groups = self.num_kv_heads, self.num_heads // self.num_kv_heads
+        if groups[1] > 1 and q.shape[2] == 1 and not self._recordings:
+            # The queries that share a key head are rows of one product, which reads each key once.
+            # It needs no causal mask: the only query is the last.
+            rows = q.squeeze(2).unflatten(1, groups)  # (batch, kv_heads, group, head_dim)
+            if mask is not None and mask.dim() == 4 and mask.shape[1] > 1:  # one for each head
+                mask = mask.squeeze(2).unflatten(1, groups)
+            return self.attend(rows, k, v, mask, dropout=dropout).flatten(1, 2).unsqueeze(2)
+        if groups[1] > 1:
+            k, v = k.repeat_interleave(groups[1], 1), v.repeat_interleave(groups[1], 1)
+        return self.attend(q, k, v, mask, causal=causal, dropout=dropout)
 
     def _join_masks(
         self, mask: Tensor | None, padding_mask: Tensor | None, q: Tensor, k: Tensor
