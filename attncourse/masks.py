@@ -136,3 +136,88 @@ def causal_mask(
     require_integer("key_length", key_length, least=0)
     every = torch.ones(query_length, key_length, dtype=torch.bool, device=device)
     return every.tril(key_length - query_length)
+
+
+def window_mask(
+    query_length: int,
+    key_length: int | None = None,
+    *,
+    window: int,
+    device: torch.device | str | None = None,
+) -> Bool[Tensor, "query key"]:
+    """Let each query see the keys that are less than `window` places away (chapter 19).
+
+    A window of 1 is the query's own key. With more keys than queries the ends are aligned, as in
+    `causal_mask`; without the future it is the layer's `causal=True` beside this mask.
+
+    Args:
+        query_length: number of queries.
+        key_length: number of keys; by default as many as queries.
+        window: how many keys a query sees on each side, its own counted.
+        device: where the mask is made.
+
+    Returns:
+        (query, key), True where the key is in the query's window.
+
+    Raises:
+        TypeError: if a length or the window is not an integer.
+        ValueError: if a length is negative, or the window is not positive.
+
+    Source: Beltagy et al. 2020, section 3.1, where the window is the width of both sides.
+
+    Example:
+        >>> window_mask(4, window=2).int()
+        tensor([[1, 1, 0, 0],
+                [1, 1, 1, 0],
+                [0, 1, 1, 1],
+                [0, 0, 1, 1]], dtype=torch.int32)
+    """
+    key_length = query_length if key_length is None else key_length
+    require_integer("query_length", query_length, least=0)
+    require_integer("key_length", key_length, least=0)
+    require_integer("window", window, least=1)
+    every = torch.ones(query_length, key_length, dtype=torch.bool, device=device)
+    own = key_length - query_length  # where the first query stands
+    return every.tril(own + window - 1).triu(own - window + 1)
+
+
+def block_mask(
+    query_length: int,
+    key_length: int | None = None,
+    *,
+    block: int,
+    device: torch.device | str | None = None,
+) -> Bool[Tensor, "query key"]:
+    """Let each query see the keys of its own block (chapter 19).
+
+    The sequence is cut into blocks of equal length, the last perhaps shorter. With more keys than
+    queries the ends are aligned, as in `causal_mask`.
+
+    Args:
+        query_length: number of queries.
+        key_length: number of keys; by default as many as queries.
+        block: length of a block.
+        device: where the mask is made.
+
+    Returns:
+        (query, key), True where both stand in the same block.
+
+    Raises:
+        TypeError: if a length is not an integer.
+        ValueError: if a length is negative, or `block` is not positive.
+
+    Source: Child et al. 2019, section 4.3, whose "fixed" pattern adds a summary of each block.
+
+    Example:
+        >>> block_mask(3, block=2).int()
+        tensor([[1, 1, 0],
+                [1, 1, 0],
+                [0, 0, 1]], dtype=torch.int32)
+    """
+    key_length = query_length if key_length is None else key_length
+    require_integer("query_length", query_length, least=0)
+    require_integer("key_length", key_length, least=0)
+    require_integer("block", block, least=1)
+    keys = torch.arange(key_length, device=device)
+    queries = torch.arange(key_length - query_length, key_length, device=device)
+    return queries[:, None] // block == keys // block

@@ -1,14 +1,20 @@
-"""Device and seed (every chapter): the two lines a notebook needs before its first tensor."""
+"""Device and seed (every chapter): the two lines a notebook needs before its first tensor.
+
+Also what a call takes of a device's memory (chapter 19).
+"""
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from attncourse.checks import require_integer
 
@@ -101,3 +107,64 @@ def evaluating(model: object) -> Iterator[None]:
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
+
+
+def peak_memory(call: Callable[[], object], on: torch.device | str | None = None) -> int:
+    """Say how many bytes of tensors a call held at most, beside those there before (chapter 19).
+
+    What it returns is counted, what it read is not. On a GPU it is what CUDA's allocator says; on a
+    CPU the running sum of what PyTorch's profiler sees allocated and freed, which is the same
+    number on every repetition. It is slower under this watch: measure the time in another call.
+
+    Args:
+        call: takes no arguments.
+        on: the device whose memory counts, as for `device`; by default the GPU if there is one.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        TypeError: if `call` cannot be called.
+        ValueError: if `on` is not a device that is there, or neither a CPU nor a CUDA GPU.
+
+    Example:
+        >>> x = torch.zeros(1000)  # 4 bytes each
+        >>> peak_memory(lambda: x.exp(), "cpu"), peak_memory(lambda: x.exp() * x.exp(), "cpu")
+        (4000, 12000)
+    """
+    if not callable(call):
+        raise TypeError(f"call must be a function of no arguments, got {type(call).__name__}")
+    where = device(on)
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+        torch.cuda.reset_peak_memory_stats(where)
+        before = torch.cuda.memory_allocated(where)
+        held = call()  # its result stays until all is counted
+        torch.cuda.synchronize(where)
+        return torch.cuda.max_memory_allocated(where) - before
+    if where.type != "cpu":
+        raise ValueError(f"on must be the CPU or a CUDA GPU, got {where.type!r}")
+    with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        held = call()
+    events = [
+        event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
+    events = sorted(events, key=lambda event: event.start_ns())
+    del held
+    return max(accumulate((event.nbytes() for event in events), initial=0))
+
+
+@contextmanager
+def _quiet_profiler() -> Iterator[None]:
+    """Keep the profiler from writing to the screen that it starts and stops.
+
+    It reads how much to say only once in a process, from the environment.
+    """
+    name = "KINETO_LOG_LEVEL"
+    before = os.environ.get(name)
+    os.environ.setdefault(name, "99")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]

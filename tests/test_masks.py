@@ -22,6 +22,7 @@ from support import (
 )
 
 from attncourse import causal_mask, masked_softmax, padding_mask
+from attncourse.masks import block_mask, window_mask
 
 LN2, LN3 = math.log(2), math.log(3)
 T, N = True, False
@@ -342,3 +343,74 @@ def test_a_length_that_is_no_integer_is_refused(own_errors, length):
 def test_a_dim_that_is_no_integer_is_refused(own_errors, dim):
     with refused(TypeError, "dim", "integer", type(dim).__name__):
         masked_softmax(torch.zeros(2, 3), dim=dim)
+
+
+# window_mask and block_mask
+
+
+def test_a_window_of_two_is_the_own_key_and_one_on_each_side():
+    assert window_mask(4, window=2).tolist() == [
+        [T, T, N, N],
+        [T, T, T, N],
+        [N, T, T, T],
+        [N, N, T, T],
+    ]
+    assert torch.equal(window_mask(3, window=1), torch.eye(3, dtype=torch.bool))
+    assert window_mask(3, window=3).all()
+
+
+def test_the_ends_of_a_window_are_aligned():
+    # the queries stand at keys 3 and 4 of five, or two before the first
+    assert window_mask(2, 5, window=2).tolist() == [[N, N, T, T, T], [N, N, N, T, T]]
+    assert window_mask(4, 2, window=2).tolist() == [[N, N], [T, N], [T, T], [T, T]]
+
+
+@given(st.integers(0, 7), st.integers(0, 7), st.integers(1, 9))
+def test_a_window_counts_places(queries, keys, window):
+    mask = window_mask(queries, keys, window=window)
+    assert mask.shape == (queries, keys)
+    for i in range(queries):
+        for j in range(keys):
+            assert mask[i, j] == (abs(i + keys - queries - j) < window)
+
+
+def test_a_block_sees_itself():
+    assert block_mask(5, block=2).tolist() == [
+        [T, T, N, N, N],
+        [T, T, N, N, N],
+        [N, N, T, T, N],
+        [N, N, T, T, N],
+        [N, N, N, N, T],
+    ]
+    assert block_mask(3, block=3).all()
+    assert torch.equal(block_mask(3, block=1), torch.eye(3, dtype=torch.bool))
+
+
+def test_the_ends_of_blocks_are_aligned():
+    # the queries stand at keys 2, 3 and 4 of five, or one before the first
+    assert block_mask(3, 5, block=3).tolist() == [
+        [T, T, T, N, N],
+        [N, N, N, T, T],
+        [N, N, N, T, T],
+    ]
+    assert block_mask(3, 2, block=2).tolist() == [[N, N], [T, T], [T, T]]
+
+
+@pytest.mark.parametrize(("make", "size"), [(window_mask, "window"), (block_mask, "block")])
+def test_windows_and_blocks_live_where_they_are_told_and_may_be_empty(device, make, size):
+    assert make(2, device=device, **{size: 3}).device.type == device.type
+    for lengths in ((0, 5), (3, 0)):
+        assert make(*lengths, **{size: 3}).shape == lengths
+
+
+@pytest.mark.parametrize(("make", "size"), [(window_mask, "window"), (block_mask, "block")])
+def test_windows_and_blocks_that_cannot_be_are_refused(own_errors, make, size):
+    for value in (0, -2):
+        with refused(ValueError, size, "positive", str(value)):
+            make(3, **{size: value})
+    with refused(TypeError, size, "integer", "float"):
+        make(3, **{size: 2.0})
+    with refused(ValueError, "query_length", "-1"):
+        make(-1, 3, **{size: 2})
+    with refused(TypeError, "key_length", "integer", "str"):
+        make(3, "3", **{size: 2})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from support import refused
 from torch import nn
 
 import attncourse
-from attncourse.runtime import device_of, evaluating
+from attncourse.runtime import device_of, evaluating, peak_memory
 
 
 def draws() -> tuple:
@@ -127,3 +130,115 @@ def test_what_is_no_module_is_left_alone():
 def test_a_model_is_where_its_first_parameter_is():
     assert device_of(nn.Linear(2, 3, device="meta")).type == "meta"
     assert device_of(nn.Identity()).type == "cpu"
+
+
+# memory
+
+
+def test_the_peak_is_what_was_held_at_once(device):
+    x = torch.ones(128, 8, device=device)  # 4,096 bytes, a multiple of what a GPU hands out
+    size = x.nbytes
+    peak = {
+        name: peak_memory(call, device)
+        for name, call in {
+            "a view": lambda: x.T,
+            "the result": lambda: x.exp(),
+            "no longer held": lambda: x.exp() is None,
+            "one after another": lambda: x.exp().exp().exp(),
+            "both factors and their product": lambda: x.exp() * x.sin(),
+            "twice as many features": lambda: torch.cat([x, x], -1),
+            "in place": lambda: x.exp().sin_().cos_(),
+        }.items()
+    }
+    assert peak == {
+        "a view": 0,
+        "the result": size,
+        "no longer held": size,
+        "one after another": 2 * size,
+        "both factors and their product": 3 * size,
+        "twice as many features": 2 * size,
+        "in place": size,
+    }
+
+
+def test_the_peak_counts_every_pair_of_plain_attention():
+    # float64, 31 queries and keys: scores and weights of 31 x 31 at once
+    query, key = torch.randn(2, 1, 31, 4, dtype=torch.float64)
+    pairs = 31 * 31 * 8
+    assert peak_memory(lambda: (query @ key.mT).softmax(-1), "cpu") == 2 * pairs
+
+
+def test_what_is_freed_in_the_call_and_was_there_before_counts_less():
+    held = [torch.ones(1000)]
+
+    def swap():
+        held.clear()
+        return torch.ones(500)
+
+    assert peak_memory(swap, "cpu") == 0  # 4,000 bytes fewer, then 2,000 more
+
+
+def test_the_peak_is_the_same_on_every_repetition():
+    layer = attncourse.MultiHeadAttention(12, num_heads=3)
+    x = torch.randn(2, 37, 12, requires_grad=True)
+
+    def gradient():
+        return torch.autograd.grad(layer(x).sum(), x)
+
+    peaks = {peak_memory(gradient, "cpu") for _ in range(3)}
+    assert len(peaks) == 1
+    assert peaks.pop() > layer(x).nbytes
+
+
+def test_an_error_in_the_call_comes_through_and_the_next_is_measured():
+    def fail():
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        peak_memory(fail, "cpu")
+    assert peak_memory(lambda: torch.empty(3), "cpu") == 12
+
+
+def test_a_measurement_writes_nothing_to_the_screen_and_leaves_the_environment():
+    code = (
+        "import os, torch; from attncourse.runtime import peak_memory; before = dict(os.environ);"
+        "print(peak_memory(lambda: torch.empty(3), 'cpu')); assert dict(os.environ) == before"
+    )
+    environment = {name: value for name, value in os.environ.items() if "KINETO" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert (done.stdout, done.stderr) == ("12\n", "")
+
+
+def test_on_a_gpu_the_allocator_is_asked(monkeypatch):
+    # a GPU of three lines: 700 bytes there before, 1,900 at most
+    did = []
+    answers = {"memory_allocated": 700, "max_memory_allocated": 1900}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name in ("synchronize", "reset_peak_memory_stats", *answers):
+
+        def asked(where, name=name):
+            did.append((name, str(where)))
+            return answers.get(name)
+
+        monkeypatch.setattr(torch.cuda, name, asked)
+    assert peak_memory(lambda: did.append("the call"), "cuda:0") == 1200
+    assert [what if isinstance(what, str) else what[0] for what in did] == [
+        "synchronize",
+        "reset_peak_memory_stats",
+        "memory_allocated",
+        "the call",
+        "synchronize",
+        "max_memory_allocated",
+    ]
+    assert {what[1] for what in did if not isinstance(what, str)} == {"cuda:0"}
+
+
+def test_what_cannot_be_measured_is_refused(own_errors):
+    with refused(TypeError, "call", "function", "Tensor"):
+        peak_memory(torch.ones(3))
+    with refused(ValueError, "'gpu'"):
+        peak_memory(list, "gpu")
+    with refused(ValueError, "on", "CPU or a CUDA GPU", "'meta'"):
+        peak_memory(list, "meta")

@@ -7,9 +7,15 @@
 | `multi_head` | the layer with heads (chapter 07) |
 | `cache` | keys and values kept from call to call (chapters 10 and 12) |
 | `buffer` | room for them to grow |
+| `efficient` | attention for long inputs (chapter 19) |
 """
 
 from attncourse.attention.cache import KeyValueCache
+from attncourse.attention.efficient import (
+    linear_attention,
+    online_softmax_attention,
+    sliding_window,
+)
 from attncourse.attention.functional import attend, attention_weights
 from attncourse.attention.multi_head import MultiHeadAttention
 from attncourse.attention.recording import AttentionLayer, AttentionMaps, record_attention
@@ -21,5 +27,8 @@ __all__ = [
     "MultiHeadAttention",
     "attend",
     "attention_weights",
+    "linear_attention",
+    "online_softmax_attention",
     "record_attention",
+    "sliding_window",
 ]

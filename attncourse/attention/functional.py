@@ -176,11 +176,12 @@ def _require_inputs(query, key, mask, causal, score, scale, dropout) -> None:
         kind = type(causal).__name__
         raise TypeError(f"causal must be True or False, got {kind}; a mask goes to mask=")
     if scale is not None:
-        _require_scale(scale, score)
+        require_scale(scale, score)
     require_dropout(dropout)
 
 
-def _require_scale(scale: float, score: Score | None) -> None:
+def require_scale(scale: float, score: Score | None = None) -> None:
+    """Refuse what is no finite number, or comes with a score of the caller's own."""
     if score is not None:
         raise ValueError(f"scale belongs to the scaled dot product, got scale={scale} and a score")
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
