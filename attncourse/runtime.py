@@ -5,11 +5,11 @@ Also what a call takes of a device's memory (chapter 19).
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import accumulate
 
 import numpy as np
 import torch
@@ -113,8 +113,8 @@ def peak_memory(call: Callable[[], object], on: torch.device | str | None = None
     """Say how many bytes of tensors a call held at most, beside those there before (chapter 19).
 
     What it returns is counted, what it read is not. On a GPU it is what CUDA's allocator says; on a
-    CPU the running sum of what PyTorch's profiler sees allocated and freed, which is the same
-    number on every repetition. It is slower under this watch: measure the time in another call.
+    CPU the running sum of what PyTorch's profiler sees allocated, and freed of that, which is the
+    same number on every repetition. Watched, the call is slower: measure its time in another.
 
     Args:
         call: takes no arguments.
@@ -144,14 +144,30 @@ def peak_memory(call: Callable[[], object], on: torch.device | str | None = None
         return torch.cuda.max_memory_allocated(where) - before
     if where.type != "cpu":
         raise ValueError(f"on must be the CPU or a CUDA GPU, got {where.type!r}")
+    gc.collect()  # or rubbish of earlier calls might be freed in this one
     with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         held = call()
-    events = [
-        event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"
-    ]
-    events = sorted(events, key=lambda event: event.start_ns())
     del held
-    return max(accumulate((event.nbytes() for event in events), initial=0))
+    own, now, most = set(), 0, 0
+    for _, address, size in _allocations(seen):
+        if size < 0 and address not in own:
+            continue  # what is freed here was there before
+        (own.add if size > 0 else own.discard)(address)
+        now += size
+        most = max(most, now)
+    return most
+
+
+def _allocations(seen: profile) -> list[tuple[int, int, int]]:
+    """Give the time, the address and the bytes, negative if freed, of each block on the CPU."""
+    events, found = list(seen.profiler.kineto_results.experimental_event_tree()), []
+    while events:
+        event = events.pop()
+        events += event.children
+        block = event.extra_fields
+        if hasattr(block, "alloc_size") and block.device.type == "cpu":
+            found.append((event.start_time_ns, block.ptr, block.alloc_size))
+    return sorted(found)
 
 
 @contextmanager
