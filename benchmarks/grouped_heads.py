@@ -37,7 +37,7 @@ HEADS, HEAD_DIM, KEYS = 8, 64, 8192
 KEY_HEADS = (HEADS, 2, 1)
 WANTED = {2: 3.0, 1: 5.0}  # how many times as fast as 8 key heads the attention must be
 WORDS = 512  # of a training step
-TURNS = {"attention": (45, 7), "layer": (45, 7), "training": (15, 1)}  # and calls a turn
+TURNS = {"attention": (31, 25), "layer": (31, 25), "training": (15, 3)}  # and calls a turn
 SETTINGS = {
     "num_heads": HEADS,
     "head_dim": HEAD_DIM,
