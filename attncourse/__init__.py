@@ -26,6 +26,7 @@ The names that most programs need stand here; all others in modules, such as
 | 14 Named entities | `language`, `data`, `metrics` |
 | 15 Image classification | `vision`, `data` |
 | 16 Object detection | `vision`, `data`, `metrics` |
+| 17 Image generation | `vision`, `training`, `metrics`, `data` |
 | every chapter | `runtime`, `figures`, `exercises`, `teaching` |
 """
 
