@@ -2,9 +2,9 @@
 
     python -m benchmarks.generation --seed 0 --out results/generation-seed0.json
 
-Three pairs of generator and discriminator: both with attention, neither, and the discriminator
-alone. Where there is none, the same layer is a network for each position, with as many weights. And
-two GPTs that write pictures patch by patch: one sees all that is written, one a window.
+Four pairs of generator and discriminator: both with attention, neither, and each of them alone.
+Where there is none, the same layer is a network for each position, with as many weights. And two
+GPTs that write pictures patch by patch: one sees all that is written, one a window.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ GANS = (
     ("attention in both", True, True, FAST),
     ("none", False, False, SLOW),
     ("attention in the discriminator", False, True, FAST),
+    ("attention in the generator", True, False, FAST),
 )
 GAN_SYMBOLS, GAN_STEPS, GAN_BATCH = 2, 2500, 32
 FALL = 0.3  # the last share of the steps, in which the rates go straight down to zero

@@ -11,7 +11,7 @@ from attncourse.recipes import records
 from benchmarks import generation
 
 BY_SEED = pytest.mark.parametrize("seed", range(3))
-BOTH, NONE, JUDGE = (name for name, *_ in generation.GANS)
+BOTH, NONE, JUDGE, MAKER = (name for name, *_ in generation.GANS)
 FULL, WINDOW = (name for name, _ in generation.GPTS)
 
 
@@ -27,7 +27,7 @@ def test_a_record_is_of_the_script_as_it_stands(seed):
     assert {"commit", "torch", "python", "processor", "threads"} <= set(record["environment"])
     assert record["settings"] == generation.settings()
     assert [run["model"] for run in record["gpts"]] == [FULL, WINDOW]
-    assert [run["model"] for run in record["gans"]] == [BOTH, NONE, JUDGE]
+    assert [run["model"] for run in record["gans"]] == [BOTH, NONE, JUDGE, MAKER]
     for (_, window), found in zip(generation.GPTS, record["gpts"], strict=True):
         assert found["parameters"] == generation.count(generation.gpt_model(window))
         assert found["steps"] == generation.GPT_STEPS
