@@ -1,5 +1,9 @@
 """Networks that look at pictures (Part IV)."""
 
+from attncourse.vision.boxes import generalised_iou, iou, to_corners
+from attncourse.vision.detections import Detections, SetPrediction, detections, suppress
+from attncourse.vision.detector import GridDetector, QueryLayer, SetDetector
+from attncourse.vision.matching import match, set_loss
 from attncourse.vision.patches import PatchEmbedding, patchify
 from attncourse.vision.pooling import AttentionPool, FiLMPool, GlobalPool
 from attncourse.vision.reader import ConvStem, PictureReader
@@ -8,10 +12,22 @@ from attncourse.vision.transformer import VisionTransformer
 __all__ = [
     "AttentionPool",
     "ConvStem",
+    "Detections",
     "FiLMPool",
     "GlobalPool",
+    "GridDetector",
     "PatchEmbedding",
     "PictureReader",
+    "QueryLayer",
+    "SetDetector",
+    "SetPrediction",
     "VisionTransformer",
+    "detections",
+    "generalised_iou",
+    "iou",
+    "match",
     "patchify",
+    "set_loss",
+    "suppress",
+    "to_corners",
 ]
