@@ -3,7 +3,7 @@
 from attncourse.vision.boxes import generalised_iou, iou, to_corners
 from attncourse.vision.detections import Detections, SetPrediction, detections, suppress
 from attncourse.vision.detector import GridDetector, QueryLayer, SetDetector
-from attncourse.vision.matching import match, set_loss
+from attncourse.vision.matching import grid_loss, match, set_loss
 from attncourse.vision.patches import PatchEmbedding, patchify
 from attncourse.vision.pooling import AttentionPool, FiLMPool, GlobalPool
 from attncourse.vision.reader import ConvStem, PictureReader
@@ -24,6 +24,7 @@ __all__ = [
     "VisionTransformer",
     "detections",
     "generalised_iou",
+    "grid_loss",
     "iou",
     "match",
     "patchify",

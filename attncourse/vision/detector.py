@@ -78,6 +78,10 @@ class QueryLayer(nn.Module):
         self.self_attention = MultiHeadAttention(embed_dim, num_heads=num_heads)
         self.self_attention_residual = Residual(embed_dim)
         self.cross_attention = MultiHeadAttention(embed_dim, num_heads=num_heads)
+        # A query's place and a position's are turned alike, so at first it looks at what is near.
+        self.cross_attention.key_projection.load_state_dict(
+            self.cross_attention.query_projection.state_dict()
+        )
         self.cross_attention_residual = Residual(embed_dim)
         self.feed_forward = FeedForward(embed_dim, ffn_dim=ffn_dim)
         self.feed_forward_residual = Residual(embed_dim)

@@ -8,6 +8,7 @@ The matched queries are to say class and box of their objects, all others "no ob
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -129,6 +130,45 @@ def set_loss(
     objects = real.sum().clamp(min=1)
     box_loss = (L1 * distance + GIOU * missed).sum() / objects
     return CLASS * class_loss + box_loss
+
+
+def grid_loss(
+    prediction: SetPrediction,
+    boxes: Float[Tensor, "batch object 4"],
+    classes: Int64[Tensor, "batch object"],
+    present: Bool[Tensor, "batch object"],
+) -> Float[Tensor, ""]:
+    """Give the loss of a `GridDetector`: each object falls to the cell of its centre (chapter 16).
+
+    Of several objects with their centres in one cell only the last counts; the others are lost.
+
+    Args:
+        prediction: of one layer, its cells a square grid, row by row.
+        boxes, classes, present: as for `match`.
+
+    Returns:
+        As `set_loss`.
+
+    Raises:
+        TypeError, ValueError: as `match`.
+
+    Source: Redmon et al. 2016, section 2, for the cells; the loss is that of the queries.
+
+    Example:
+        >>> wanted = torch.tensor([[[0.5, 0.5, 0.9, 0.9]]])  # its centre is in the last of 4 cells
+        >>> says = SetPrediction(torch.zeros(1, 1, 4, 4), wanted.expand(1, 1, 4, 4))
+        >>> loss = grid_loss(says, wanted, torch.tensor([[1]]), torch.tensor([[True]]))
+        >>> round(loss.item(), 3)  # 2 log 4
+        2.773
+    """
+    require_targets(prediction, boxes, classes, present)
+    across = math.isqrt(prediction.logits.shape[2])
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
+    column, row = (centre * across).long().clamp(max=across - 1).unbind(-1)
+    cell = across * row + column  # (batch, object)
+    shared = (cell[..., None] == cell[:, None]) & present[:, None]
+    lost = shared.triu(diagonal=1).any(-1)
+    return set_loss(prediction, boxes, classes, present & ~lost, cell[None])
 
 
 def _costs(prediction: SetPrediction, boxes: Tensor, classes: Tensor) -> Tensor:
