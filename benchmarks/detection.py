@@ -63,7 +63,7 @@ RUNS = (
     ("grid", 1e-3, STEPS),
 )
 SETTING = ("model", "learning_rate", "steps")
-RATES, SHORT, LAST = (5e-4, 1e-3, 2e-3), 300, 50
+RATES, SHORT, LAST = (1e-3, 2e-3, 4e-3), 300, 50
 CROWDED = 0.4  # from this IoU of two of its objects on a scene counts as crowded
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from attncourse.checks import require_same_kind, values_unknown
 
 # A box of no size has no union; the sum with it leaves others as they are.
-_TINY = 1e-9
+_TINY = 1e-12
 
 
 def to_corners(boxes: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:

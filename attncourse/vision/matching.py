@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from attncourse.checks import require_counted, require_ids, require_tokens
+from attncourse.checks import require_counted, require_floats, require_ids, require_tokens
 from attncourse.vision.boxes import generalised_iou, require_boxes
 from attncourse.vision.detections import SetPrediction
 
@@ -189,12 +189,13 @@ def require_targets(prediction: SetPrediction, boxes: Any, classes: Any, present
         raise TypeError(f"prediction must be a SetPrediction, got {type(prediction).__name__}")
     logits = prediction.logits
     require_counted("present", present, (logits.shape[1], *present.shape[1:2]), "(batch, object)")
-    require_boxes("boxes", boxes, present)
+    require_floats("boxes", boxes, ("batch", "object", "4"))
     if boxes.shape[:-1] != present.shape:
         raise ValueError(
             f"boxes and present disagree in (batch, object): {tuple(boxes.shape[:-1])} and "
             f"{tuple(present.shape)}"
         )
+    require_boxes("boxes", boxes, present)
     require_tokens("classes", classes, "(batch, object)")
     if classes.shape != present.shape:
         raise ValueError(
@@ -204,7 +205,8 @@ def require_targets(prediction: SetPrediction, boxes: Any, classes: Any, present
     require_ids("classes", classes, logits.shape[-1] - 1, present)
     if present.shape[1] > logits.shape[2]:
         raise ValueError(
-            f"boxes must be at most one a query, {logits.shape[2]}, got {present.shape[1]} objects"
+            f"boxes must hold no more objects than there are queries, {logits.shape[2]}, "
+            f"got {present.shape[1]} objects"
         )
 
 
