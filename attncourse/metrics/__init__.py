@@ -9,6 +9,14 @@ from attncourse.metrics.alignments import (
     alignment_error_rate,
     alignment_links,
 )
+from attncourse.metrics.detection import (
+    AveragePrecision,
+    ap50,
+    ap50_interval,
+    average_precision,
+    right_detections,
+)
+from attncourse.metrics.duplicates import crowding, duplicates
 from attncourse.metrics.entities import (
     EntityTally,
     entity_counts,
@@ -36,6 +44,7 @@ from attncourse.metrics.translations import Bleu, ComparableBleu, bleu, comparab
 
 __all__ = [
     "AlignmentError",
+    "AveragePrecision",
     "Bleu",
     "ComparableBleu",
     "EntityTally",
@@ -45,10 +54,15 @@ __all__ = [
     "alignment_accuracy",
     "alignment_error_rate",
     "alignment_links",
+    "ap50",
+    "ap50_interval",
+    "average_precision",
     "bleu",
     "bleu_interval",
     "bootstrap_interval",
     "comparable_bleu",
+    "crowding",
+    "duplicates",
     "entity_counts",
     "entity_f1_interval",
     "entity_tally",
@@ -60,6 +74,7 @@ __all__ = [
     "name_accuracy",
     "names_right",
     "perplexity",
+    "right_detections",
     "rouge_l",
     "rouge_l_interval",
     "token_accuracy",

@@ -1,4 +1,4 @@
-"""How well objects are found (chapter 16): average precision, duplicates, and what hides in them.
+"""How well objects are found (chapter 16): average precision.
 
 Of each class all detections of all scenes stand in one row, the surest first. Going down the row:
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from attncourse.checks import require_number
@@ -23,7 +24,6 @@ from attncourse.vision.detections import Detections
 
 LEVELS = 101  # of recall at which precision is read: 0, 0.01, ..., 1
 STEPS = 100  # of the score, for the bootstrap
-SURE = 0.5  # from this score on a detection counts as reported
 _PIXELS = 100.0  # the library sorts objects by area; ours are shares, which it would call tiny
 
 
@@ -174,7 +174,7 @@ def ap50(found: Detections, scenes: Scenes) -> float:
 
 
 def precision_over_recall(
-    right: Float64[Tensor, "step"], wanted: float, told: Float64[Tensor, "step"] | None = None
+    right: Float64[Tensor, "step"], wanted: float | int, told: Float64[Tensor, "step"] | None = None
 ) -> float:
     """Average the precision over 101 levels of recall (chapter 16, eq. 16.4).
 
@@ -197,9 +197,8 @@ def precision_over_recall(
     precision = so_far / told.clamp(min=1)
     # The best that is still to come: precision[i] = max(precision[i:]).
     precision = precision.flip(0).cummax(0).values.flip(0)
-    levels = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
-    # The small number is for recalls such as 0.07 that fall short of their level by rounding.
-    step = torch.searchsorted(so_far / wanted + 1e-12, levels)
+    levels = torch.from_numpy(np.linspace(0, 1, LEVELS))  # to the bit those of the library
+    step = torch.searchsorted(so_far / wanted, levels)  # the first that recalls so much
     return torch.cat([precision, precision.new_zeros(1)])[step].mean().item()
 
 
@@ -237,6 +236,7 @@ def ap50_interval(
         >>> ap50_interval(perfect, scenes, baseline=perfect, samples=40)
         Interval(value=0.0, low=0.0, high=0.0)
     """
+    require_found(found, scenes)
     kinds = int(scenes.classes.max()) + 1
     return bootstrap_interval(
         _ranked_counts(found, scenes, kinds).flatten(1),
@@ -246,60 +246,6 @@ def ap50_interval(
         confidence=confidence,
         generator=generator,
     )
-
-
-def duplicates(
-    found: Detections, scenes: Scenes, *, sure: float = SURE, threshold: float = 0.5
-) -> Int64[Tensor, "scene"]:
-    """Count the reports of each scene that come after the first of their object (chapter 16).
-
-    A report belongs to the object with which its box has the greatest IoU, whatever its class.
-
-    Args:
-        found, scenes: as for `average_precision`.
-        sure: the least score of a report.
-        threshold: the least IoU that a report has with its object.
-
-    Returns:
-        (scene,), how many reports too many.
-
-    Raises:
-        TypeError, ValueError: as `average_precision`; if a number is no number.
-
-    Example:
-        >>> from attncourse.data.scenes import draw_scenes
-        >>> scene = draw_scenes(1, "test")
-        >>> box, kind = scene.boxes[:, :1], scene.classes[:, :1]
-        >>> thrice = Detections(torch.ones(1, 3), kind.repeat(1, 3), box.repeat(1, 3, 1))
-        >>> duplicates(thrice, scene).tolist()
-        [2]
-    """
-    require_found(found, scenes)
-    require_number("sure", sure)
-    require_number("threshold", threshold)
-    overlap = iou(found.boxes[:, :, None], scenes.boxes[:, None]) * scenes.present[:, None]
-    most, owner = overlap.max(-1)  # (scene, query)
-    reports = ((found.scores >= sure) & (most >= threshold)).long()
-    each = torch.zeros_like(scenes.classes).scatter_add(1, owner, reports)  # (scene, object)
-    return (each - 1).clamp(min=0).sum(1)
-
-
-def crowding(scenes: Scenes) -> Float[Tensor, "scene"]:
-    """Give the greatest IoU of two objects of a scene, 0 if there is one object (chapter 16).
-
-    Example:
-        >>> from attncourse.data.scenes import draw_scenes
-        >>> scenes = draw_scenes(50, "test")
-        >>> bool((crowding(scenes)[scenes.present.sum(1) == 1] == 0).all())
-        True
-    """
-    each = iou(scenes.boxes[:, :, None], scenes.boxes[:, None])  # (scene, object, object)
-    return each.masked_fill(torch.eye(each.shape[1], dtype=torch.bool), 0.0).amax((1, 2))
-
-
-def select(found: Detections, rows: Bool[Tensor, "scene"]) -> Detections:
-    """Give the detections of some scenes, as `scenes[rows]` does of the scenes (chapter 16)."""
-    return Detections(*(part[rows] for part in found))
 
 
 def require_found(found: object, scenes: object) -> None:
