@@ -16,6 +16,7 @@ from attncourse import cli
 from attncourse.exercises.judging import engine, limits
 from attncourse.teaching import Mark, mark_folder, supervision, worker, write_marks
 from attncourse.teaching.guards import Bindings
+from attncourse.teaching.marking import require_marks_path
 from attncourse.teaching.notebooks import Cell, student_name
 
 # Notebooks that misbehave, each in its process
@@ -229,7 +230,22 @@ def test_what_cannot_be_marked_is_named(tmp_path, capsys):
         assert said in capsys.readouterr().err
         assert not output.exists()
     assert cli.main(["mark", str(assignment), str(tmp_path), "-o", str(tmp_path)]) == 1
-    assert "--output" in capsys.readouterr().err
+    assert "output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["homework.ipynb", "returned.IPYNB", "notes.csv"])
+def test_a_table_takes_no_other_files_place(tmp_path, capsys, name):
+    """Kind: lost. The table took the place of the assignment, or of a student's work."""
+    assignment = give(tmp_path, only=["split_heads"])
+    for other in ("returned.IPYNB", "notes.csv"):
+        (tmp_path / other).write_text("name,remark\n")
+    before = (tmp_path / name).read_bytes()
+    assert cli.main(["mark", str(assignment), str(tmp_path), "-o", str(tmp_path / name)]) == 1
+    assert name in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == before
+    write_marks(tmp_path / "marks.csv", [])
+    require_marks_path(tmp_path / "marks.csv")  # an older table may go
+    require_marks_path(tmp_path / "new.csv")
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
@@ -241,14 +257,17 @@ def test_a_time_that_is_none_is_refused(tmp_path, own_errors, seconds):
 def test_two_of_one_name_are_pointed_out(tmp_path, capsys, monkeypatch):
     assignment = give(tmp_path, only=["split_heads"])
     monkeypatch.chdir(tmp_path)
-    for file in ("a", "b"):
-        hand_in(tmp_path / f"{file}.ipynb", assignment, "Ada", {})
+    for file, name in (("a.ipynb", "Ada"), ("b.IPYNB", "ada")):
+        hand_in(tmp_path / file, assignment, name, {})
+    (tmp_path / "c.zip").write_bytes(b"PK")
     verdict = {"verdict": "stub", "message": "", "passed": False}
     monkeypatch.setattr(
         "attncourse.teaching.marking.supervise", lambda *_: ({"split_heads": verdict}, ("", ""))
     )
     assert cli.main(["mark", str(assignment), "."]) == 0
-    assert "The name Ada stands in 2 notebooks: a.ipynb, b.ipynb" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "The name Ada stands in 2 notebooks: a.ipynb, b.IPYNB" in said
+    assert "no notebooks: c.zip\n" in said
 
 
 def test_what_was_marked_before_a_ctrl_c_is_in_the_table(tmp_path, capsys, monkeypatch):

@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from attncourse.teaching import Mark, mark_folder, write_assignment, write_marks
+from attncourse.teaching.marking import other_files, require_marks_path
 from attncourse.teaching.notebooks import printable
 
 MARKS = Path("marks.csv")
@@ -21,8 +22,7 @@ def assignment(asked: argparse.Namespace) -> int:
 
 def mark(asked: argparse.Namespace) -> int:
     """Mark a folder of returned notebooks: a line each, then the exercises, then the table."""
-    if asked.output.is_dir():  # else known only when all is done
-        raise ValueError(f"--output must be a file, got the folder {asked.output}")
+    require_marks_path(asked.output)  # else known only when all is done
     marks: list[Mark] = []
     for of_one in mark_folder(asked.assignment, asked.folder, seconds=asked.seconds):
         print(_line(of_one), flush=True)
@@ -33,6 +33,11 @@ def mark(asked: argparse.Namespace) -> int:
         print(f"{exercise}: {_passed([mark for mark in marks if mark.exercise == exercise])}")
     for name, files in _shared_names(marks).items():
         print(printable(f"The name {name} stands in {len(files)} notebooks: {', '.join(files)}"))
+    if others := [
+        path for path in other_files(asked.folder) if path.resolve() != asked.output.resolve()
+    ]:
+        names = ", ".join(path.relative_to(asked.folder).as_posix() for path in others)
+        print(printable(f"not marked, since they are no notebooks: {names}"))
     print(f"written to {asked.output}")
     return 0
 
@@ -54,9 +59,8 @@ def _passed(marks: list[Mark]) -> str:
 
 
 def _shared_names(marks: list[Mark]) -> dict[str, list[str]]:
-    """The names that stand in more than one notebook, with these."""
-    files = defaultdict(list)
+    """The names that stand in more than one notebook, in whatever case, with these."""
+    files = defaultdict(dict)
     for mark in marks:
-        if mark.file not in files[mark.name]:
-            files[mark.name].append(mark.file)
-    return {name: found for name, found in files.items() if len(found) > 1}
+        files[mark.name.casefold()][mark.file] = mark.name
+    return {next(iter(found.values())): list(found) for found in files.values() if len(found) > 1}

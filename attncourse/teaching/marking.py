@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -89,16 +90,29 @@ def returned_notebooks(folder: Path, assignment: str | os.PathLike) -> list[Path
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     given = Path(assignment).resolve()
-    found = [
-        path
-        for path in sorted(folder.rglob("*.ipynb"))
-        if path.is_file()
-        and path.resolve() != given
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    found = [path for path in _files(folder) if _is_notebook(path) and path.resolve() != given]
     if not found:
         raise ValueError(f"the folder {folder} holds no notebook (.ipynb)")
     return found
+
+
+def other_files(folder: str | os.PathLike) -> list[Path]:
+    """Find what is in the folder and is not marked, since it is no notebook: archives, scripts."""
+    return [path for path in _files(Path(folder)) if not _is_notebook(path)]
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files of a folder and of those in it, but for hidden ones."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def _is_notebook(path: Path) -> bool:
+    return path.suffix.lower() == ".ipynb"
 
 
 def _mark(path: Path, file: str, exercises: dict[str, str], seconds: float) -> list[Mark]:
@@ -122,6 +136,31 @@ def _mark(path: Path, file: str, exercises: dict[str, str], seconds: float) -> l
 
 def _sources(cells: Iterable[Cell]) -> list[str]:
     return [cell.source for cell in cells if cell.kind == "code"]
+
+
+def require_marks_path(path: str | os.PathLike) -> None:
+    """Refuse a place for the table where something else would be lost (every chapter).
+
+    Raises:
+        ValueError: if there is a folder, or a file that is no table of marks, or if the name is a
+            notebook's.
+
+    Example:
+        >>> require_marks_path("homework.ipynb")
+        Traceback (most recent call last):
+        ...
+        ValueError: output must be a table such as marks.csv, got the notebook homework.ipynb
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"output must be a file, got the folder {path}")
+    if _is_notebook(path):
+        raise ValueError(f"output must be a table such as marks.csv, got the notebook {path}")
+    header = ",".join(COLUMNS).encode()
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if not file.readline().removeprefix(codecs.BOM_UTF8).startswith(header):
+                raise ValueError(f"output must be a new file or a table of marks, got {path}")
 
 
 def write_marks(path: str | os.PathLike, marks: Iterable[Mark]) -> None:
