@@ -10,6 +10,8 @@ from attncourse.exercises.judging import Case, Exercise, Input, Misconception
 
 
 def assign_queries(cost):
+    from itertools import permutations
+
     queries, objects = cost.shape
     every = torch.tensor(list(permutations(range(queries), objects)))  # (way, object)
     paid = cost[every, torch.arange(objects)].sum(-1)  # (way,)
