@@ -6,6 +6,7 @@ import doctest
 import inspect
 import math
 import re
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -695,3 +696,12 @@ def size(model: nn.Module) -> int:
 def small_translator() -> EncoderDecoder:
     encoder = GRUEncoder(11, embed_dim=5, hidden_dim=7)
     return EncoderDecoder(encoder, AttentionDecoder(11, embed_dim=5, hidden_dim=7, memory_dim=7))
+
+
+def test_serving_the_objects_in_turn_costs_more_than_the_cheapest_way():
+    cost = tensor([[1.0, 2.0], [2.0, 8.0], [9.0, 6.0]])  # (query, object)
+    assert cost.argmin(0).tolist() == [0, 0]
+    cheapest = min(cost[list(each), [0, 1]].sum().item() for each in permutations(range(3), 2))
+    first = int(cost[:, 0].argmin())
+    left = [query for query in range(3) if query != first]
+    assert (cheapest, cost[first, 0].item() + cost[left, 1].min().item()) == (4.0, 7.0)

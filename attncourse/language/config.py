@@ -62,7 +62,7 @@ class LanguageModelConfig:
 
     @classmethod
     def preset(cls, name: str, vocab_size: int, **changes: Any) -> LanguageModelConfig:
-        """Give the sizes of a known model, with changes.
+        """Give sizes by their name, with changes.
 
         Args:
             name: "bert", "gpt2" or "tiny".
