@@ -8,7 +8,6 @@ and what was wanted. Types and shapes are asked always; values only where there 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -54,8 +53,9 @@ def require_integer(name: str, value: object, least: int | None = None) -> None:
 
 
 def require_number(name: str, value: object) -> None:
-    """Refuse, by its name, what is no real number."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    """Refuse, by its name, what is no number that a tensor can be multiplied with."""
+    numbers = int, float, np.integer, np.floating
+    if isinstance(value, bool) or not isinstance(value, numbers):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
 
 

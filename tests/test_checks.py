@@ -3,6 +3,10 @@ used."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import torch
 from support import COMPILES, refused
@@ -10,7 +14,18 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from attncourse import padding_mask
-from attncourse.checks import require_known, require_no_hole, values_unknown
+from attncourse.checks import require_known, require_no_hole, require_number, values_unknown
+
+
+@pytest.mark.parametrize("number", [2, 0.5, np.float32(0.5), np.int64(2)])
+def test_a_number_is_what_a_tensor_can_be_multiplied_with(own_errors, number):
+    """Kind: passed on. A Fraction was let through, and then no tensor could be divided by it."""
+    require_number("share", number)
+    assert (torch.ones(2) * number).shape == (2,)
+    for other in (Fraction(1, 2), Decimal("0.5"), True, 1j):
+        with refused(TypeError, "share", "number", type(other).__name__):
+            require_number("share", other)
+
 
 # Kind of fault: a check of values stands in the way where tensors have none.
 

@@ -167,3 +167,12 @@ def test_only_a_model_that_reads_at_once_is_read_at_once():
         Barring(Wrapped(torch.zeros(2, 4, 4)), [0]), kinds(2), bos=1, eos=2, pad=0, max_length=3
     )
     assert lists(found) == [[1, 1, 1]] * 2
+
+
+def test_what_cannot_be_barred_is_refused(own_errors):
+    with refused(ValueError, "tokens", "negative", "-1"):
+        Barring(causal(), [3, -1])
+    with refused(TypeError, "tokens", "integer", "str"):
+        Barring(causal(), "<unk>")
+    with refused(ValueError, "tokens", "0 to 30", "31"):
+        Barring(causal(), [31]).step(torch.tensor([5]), causal().start())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -406,6 +407,20 @@ def test_a_window_or_a_block_of_nothing_is_refused(own_errors, attention, size):
     for value in (2.0, True, "7"):
         with refused(TypeError, size, "integer", type(value).__name__):
             attention(*inputs, **{size: value})
+
+
+@pytest.mark.parametrize(
+    ("attention", "size"),
+    [
+        (sliding_window, "window"),
+        (online_softmax_attention, "block"),
+        (linear_attention, "block"),
+    ],
+)
+def test_a_size_may_be_numpys(own_errors, attention, size):
+    inputs = tensors(BATCH)
+    sizes = {size: np.int64(3), "causal": True}
+    close(attention(*inputs, **sizes), attention(*inputs, **{size: 3, "causal": True}))
 
 
 @pytest.mark.parametrize("name", ["window", "online"])

@@ -103,5 +103,7 @@ def test_what_cannot_be_labelled_is_refused(own_errors):
         legal_tags(logits.long(), TAGS)
     with refused(ValueError, "padding_mask", "(2, 3)", "(3, 2)"):
         legal_tags(logits, TAGS, padding_mask=torch.ones(3, 2, dtype=torch.bool))
+    with refused(ValueError, "padding_mask", "True after False"):
+        legal_tags(logits, TAGS, padding_mask=torch.tensor([[True, False, True]] * 2))
     with refused(ValueError, "logits", "finite"):
         legal_tags(logits + torch.nan, TAGS)

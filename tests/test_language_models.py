@@ -275,6 +275,7 @@ def test_what_a_causal_model_cannot_use_is_refused(own_errors):
         ({"padding_mask": torch.arange(7).expand(3, 7) > 2}, ValueError, ["padding_mask", "start"]),
         ({"chosen": torch.ones(3, 6).bool()}, ValueError, ["chosen", "(3, 7)", "(3, 6)"]),
         ({"chosen": torch.ones(3, 7)}, TypeError, ["chosen", "boolean"]),
+        ({"tokens": [[4]], "chosen": torch.ones(1, 1).bool()}, TypeError, ["tokens", "list"]),
     ],
     ids=str,
 )
@@ -291,6 +292,15 @@ def test_segments_without_a_table_are_refused(own_errors):
     with refused(ValueError, "pooler", "False"):
         model = reader()
         model.pool(model(tokens))
+
+
+def test_padding_does_not_enter_the_caches(own_errors):
+    """Kind: kept. It stayed in the caches as if it were real, and later tokens attended to it."""
+    model, (tokens, mask) = causal(), texts()
+    with refused(ValueError, "padding_mask", "caches"):
+        model.reader(tokens, padding_mask=mask, caches=model.start())
+    with refused(ValueError, "caches", "got 0"):
+        model.reader(tokens, caches=[])
 
 
 def test_steps_that_do_not_fit_are_refused_and_change_nothing(own_errors):

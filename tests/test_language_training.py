@@ -91,6 +91,15 @@ def test_hidden_words_that_are_named_are_counted():
     assert (tally.hits, tally.tries) == (2, 6)
 
 
+def test_a_hidden_word_whose_logit_is_not_a_number_is_not_named():
+    """Kind: taken for the most. `argmax` takes NaN for the largest, and it was counted as right."""
+    model, chosen = masked(), torch.tensor([[True, False]])
+    torch.nn.init.constant_(model.output.bias[4:5], torch.nan)
+    tokens = torch.tensor([[4, 5]])
+    batch = MaskedBatch(tokens, torch.ones_like(chosen), tokens, chosen)
+    assert masked_accuracy(model, [batch]).hits == 0
+
+
 def test_no_texts_have_no_perplexity():
     with pytest.raises(ValueError, match="tokens must be 1 or more"):
         causal_perplexity(causal(), [])

@@ -123,6 +123,13 @@ def test_other_specials_may_be_named():
     assert set(batch.tokens[:, 2:].flatten().tolist()) == {0, 1, 2, 3, *range(6, MASK)}
 
 
+def test_specials_may_come_one_by_one(own_errors):
+    """Kind: used up. They were checked, and then there were none left to leave alone."""
+    tokens = torch.tensor([[0, 4, 1]])
+    batch = hidden(tokens, specials=(each for each in (0, 1)), share=1.0)
+    assert batch.chosen.tolist() == [[False, True, False]]
+
+
 def test_the_generator_decides():
     tokens, mask = texts(9)
     one, same, other = (hidden(tokens, mask, seed=seed) for seed in (1, 1, 2))

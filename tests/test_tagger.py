@@ -259,6 +259,9 @@ def test_pieces_that_do_not_fit_are_refused(own_errors):
         tagger(torch.zeros(2, 3, 4))
     with refused(ValueError, "pieces", "(2, 3)"):
         tagger(torch.zeros(2, 3, dtype=torch.long))
+    for empty in ((2, 0, 4), (2, 3, 0)):
+        with refused(ValueError, "pieces", str(empty)):
+            tagger(torch.zeros(empty, dtype=torch.long))
     with refused(ValueError, "pieces", "0 to 96", "97"):
         tagger(torch.full((2, 3, 4), 97))
     with refused(ValueError, "padding_mask", "(2, 11)", "(2, 5)"):
@@ -271,6 +274,8 @@ def test_pieces_that_do_not_fit_are_refused(own_errors):
 def test_words_that_do_not_fit_are_refused(own_errors, layer):
     with refused(ValueError, "x", "6", "(2, 3, 7)"):
         layer(torch.zeros(2, 3, 7))
+    with refused(ValueError, "x", "(2, 0, 6)"):
+        layer(torch.zeros(2, 0, EMBED))
     with refused(TypeError, "x", "float64", "float32"):
         layer(torch.zeros(2, 3, EMBED, dtype=torch.float64))
     with refused(TypeError, "x", "list"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -67,6 +68,11 @@ def test_texts_that_cannot_be_cut_are_refused():
         Windows([], length=7, batch_size=3)
     with refused(TypeError, "ids", "float32"):
         Windows([0.5] * 9, length=7, batch_size=3)
+    with refused(TypeError, "ids", "(9, 2)"):
+        Windows([[4, 5]] * 9, length=7, batch_size=3)
+    for text in ("a text of letters", ["a", "text", "of", "so", "many", "words", "as", "this"]):
+        with refused(TypeError, "ids", "encode"):
+            Windows(text, length=7, batch_size=3)
     with refused(ValueError, "length", "positive", "0"):
         Windows(range(9), length=0, batch_size=3)
     with refused(TypeError, "batch_size", "integer", "str"):
@@ -116,6 +122,15 @@ def test_sentences_that_cannot_be_cut_are_refused():
         SentenceBatches(SENTENCES, batch_size=0)
     with refused(ValueError, "bucket", "positive", "0"):
         SentenceBatches(SENTENCES, batch_size=2, bucket=0)
+    for sentence in ("a dog", ["a", "dog"]):
+        with refused(TypeError, "token ids", "encode"):
+            next(iter(SentenceBatches([sentence], batch_size=1)))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_ids_and_sizes_may_be_numpys(own_errors, dtype):
+    windows = Windows(np.arange(9, dtype=dtype), length=dtype(4), batch_size=dtype(2))
+    assert pieces(windows) == [[0, 1, 2, 3, 4], [4, 5, 6, 7, 8]]
 
 
 # A file

@@ -31,7 +31,7 @@ def set_detector(**options) -> SetDetector:
     torch.manual_seed(0)
     kind = {"num_classes": CLASSES, "side": SIDE, "num_queries": QUERIES, "num_layers": LAYERS}
     stem = ConvStem((3, 7, WIDTH), strides=(2, 2))
-    return SetDetector(stem, **kind, num_heads=HEADS, ffn_dim=11, **options).eval()
+    return SetDetector(stem, **(kind | options), num_heads=HEADS, ffn_dim=11).eval()
 
 
 def grid_detector() -> GridDetector:
@@ -227,6 +227,14 @@ def test_suppression_keeps_what_the_textbook_keeps(threshold):
         assert torch.equal(found.scores[scene, kept], scores[scene, kept])
         silenced += 13 - len(kept)
     assert silenced > 7
+
+
+def test_a_single_query_starts_with_nearly_the_whole_picture():
+    """Kind: infinite. A box as large as the picture has no logit, and all came out as NaN."""
+    prediction = set_detector(num_queries=1)(pictures())
+    assert prediction.logits.isfinite().all()
+    wanted = torch.tensor([0.05, 0.05, 0.95, 0.95]).expand(LAYERS, BATCH, 1, 4)
+    torch.testing.assert_close(prediction.boxes, wanted)
 
 
 @pytest.mark.usefixtures("own_errors")

@@ -150,6 +150,8 @@ def test_what_fits_no_picture_is_refused():
         words_picture(torch.full((1, 5), 16), 2, columns=5)
     with refused(ValueError, "width", "2"):
         picture_window_mask(3, 5, 2)
+    with refused(ValueError, "embed_dim", "positive", "-1"):
+        gpt(embed_dim=-1)
     with refused(ValueError, "words", "15", "(2, 14)"):
         model(written()[:, :14])
     with refused(ValueError, "words", "(0, 15)"):

@@ -22,9 +22,10 @@ POOLS = {
 EVERY_POOL = pytest.mark.parametrize("name", POOLS)
 
 
-def reader(name: str = "attention") -> PictureReader:
+def reader(name: str = "attention", **options) -> PictureReader:
     stem = ConvStem(CHANNELS, strides=(1, 2))
-    return PictureReader(stem, POOLS[name](), num_questions=QUESTIONS, num_classes=CLASSES)
+    sizes = {"num_questions": QUESTIONS, "num_classes": CLASSES} | options
+    return PictureReader(stem, POOLS[name](), **sizes)
 
 
 def pictures(channels: int = 3) -> torch.Tensor:
@@ -112,6 +113,11 @@ def test_it_compiles_whole():
 def test_bad_input_is_named():
     with refused(ValueError, "strides", "2", "got 3"):
         ConvStem(CHANNELS, strides=(1, 2, 1))
+    for size in ("num_questions", "num_classes", "hidden_dim"):
+        with refused(ValueError, size, "positive", "0"):
+            reader(**{size: 0})
+        with refused(TypeError, size, "integer", "str"):
+            reader(**{size: "3"})
     model = reader()
     with refused(ValueError, "pictures", "3 channels", "got 1"):
         model(pictures(channels=1), questions())

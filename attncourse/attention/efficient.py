@@ -269,7 +269,7 @@ def _causal_sums(q: Tensor, k: Tensor, v: Tensor, block: int) -> Tensor:
 def _blocks(x: Tensor, size: int) -> list[tuple[int, Tensor]]:
     """Cut along the length; give each block with the position of its first row."""
     # One split for all: the gradient of a slice would be as long as the whole.
-    return [(i * size, part) for i, part in enumerate(x.split(size, -2))]
+    return [(i * size, part) for i, part in enumerate(x.split(int(size), -2))]
 
 
 def _tile(mask: Tensor, row: int, rows: int, column: int, columns: int) -> Tensor:

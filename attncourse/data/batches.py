@@ -49,7 +49,12 @@ def pad(
     rows = [[*sequence, *[PAD] * (length - len(sequence))] for sequence in sequences]
     if any(isinstance(sequence, str) for sequence in sequences):
         raise TypeError("sequences must hold token ids, got a text: encode it with a vocabulary")
-    ids = torch.tensor(rows)
+    try:
+        ids = torch.tensor(rows)
+    except (TypeError, ValueError):
+        raise TypeError(
+            "sequences must hold token ids, got words: encode them with a vocabulary"
+        ) from None
     if ids.numel() and ids.dtype is not torch.int64:
         raise TypeError(f"sequences must hold integers, got {ids.dtype}")
     ids = ids.to(torch.int64).reshape(len(rows), length)

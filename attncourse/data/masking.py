@@ -163,6 +163,7 @@ class MaskedBatches:
 def _words(vocab_size: int, mask_id: int, specials: Sequence[int]) -> Bool[Tensor, "vocabulary"]:
     """Say of each id whether it is a word."""
     require_integer("vocab_size", vocab_size, least=1)
+    specials = list(specials)
     for name, ids in (("mask_id", [mask_id]), ("specials", specials)):
         for each in ids:
             require_integer(name, each)

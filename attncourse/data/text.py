@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from attncourse.checks import require_integer
+from attncourse.checks import INTEGERS, require_integer
 from attncourse.data.batches import pad
 from attncourse.data.vocabulary import BOS, EOS
 
@@ -89,11 +89,9 @@ class Windows:
                 f"ids must hold at least {length + 1} tokens, one piece and the token behind it, "
                 f"got {len(ids)}"
             )
-        self.ids = torch.as_tensor(list(ids))
-        if self.ids.dtype is not torch.int64:
-            raise TypeError(f"ids must hold integers, got {self.ids.dtype}")
+        self.ids = _as_ids(ids)  # (token,)
         self.length = length
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)  # `split` takes no number of NumPy's
         self.generator = generator
 
     def __iter__(self) -> Iterator[TokenBatch]:
@@ -111,6 +109,18 @@ class Windows:
         for some in starts.split(self.batch_size):
             tokens = self.ids[some[:, None] + torch.arange(self.length + 1)]
             yield TokenBatch(tokens, torch.ones_like(tokens, dtype=torch.bool))
+
+
+def _as_ids(ids: Sequence[int]) -> Int64[Tensor, "token"]:
+    try:
+        found = torch.as_tensor(list(ids))
+    except (TypeError, ValueError):
+        raise TypeError(
+            "ids must hold integers, got a text or words: encode them with a vocabulary"
+        ) from None
+    if found.dtype not in INTEGERS or found.dim() != 1:
+        raise TypeError(f"ids must hold integers, got {found.dtype} of shape {tuple(found.shape)}")
+    return found.long()
 
 
 class SentenceBatches:

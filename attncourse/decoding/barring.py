@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attncourse.checks import require_integer
+
 
 class Barring(nn.Module):
     """A model with the logits of some tokens at minus infinity, for any search (chapter 12).
@@ -18,6 +20,10 @@ class Barring(nn.Module):
     Args:
         model: has `start` and `step`, and perhaps `read`.
         tokens: the ids that never come.
+
+    Raises:
+        TypeError: if one is no integer.
+        ValueError: if one is negative; at a step, if the model has no such id.
 
     Example:
         >>> from attncourse.language import CausalLanguageModel, LanguageModelConfig
@@ -32,6 +38,8 @@ class Barring(nn.Module):
         super().__init__()
         self.model = model
         self.tokens = list(tokens)
+        for token in self.tokens:
+            require_integer("tokens", token, least=0)
         if callable(getattr(model, "read", None)):
             self.read = self._read
 
@@ -45,6 +53,10 @@ class Barring(nn.Module):
         return self._barred(*self.model.read(tokens, state))
 
     def _barred(self, logits: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if max(self.tokens, default=0) >= logits.shape[-1]:
+            raise ValueError(
+                f"tokens must hold ids from 0 to {logits.shape[-1] - 1}, got {max(self.tokens)}"
+            )
         logits = logits.clone()  # the model may still need its own
         logits[:, self.tokens] -= torch.inf  # a NaN stays one
         return logits, state

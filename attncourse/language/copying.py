@@ -13,6 +13,7 @@ from torch import Tensor
 from attncourse.attention import AttentionLayer
 from attncourse.attention.multi_head import glorot_linear
 from attncourse.checks import require_bool, require_integer
+from attncourse.scores import widen
 
 
 class CopyHead(AttentionLayer):
@@ -82,16 +83,18 @@ class CopyHead(AttentionLayer):
             (batch, target, vocab_size + max_unknown), or without a copy (batch, target,
             vocab_size).
         """
-        written = self.output(hidden).log_softmax(-1)  # (batch, target, vocab_size)
+        written = widen(self.output(hidden)).log_softmax(-1)  # (batch, target, vocab_size)
         if not self.copies:
-            return written
-        copied = self.copy(hidden, memory, source, source_mask)  # (batch, target, words)
-        gate = self.gate(hidden)  # (batch, target, 1), before its sigmoid
-        # In logarithms, and never that of zero: its gradient would be infinite.
+            return written.to(hidden.dtype)
+        copied = widen(self.copy(hidden, memory, source, source_mask))  # (batch, target, words)
+        gate = widen(self.gate(hidden))  # (batch, target, 1), before its sigmoid
+        # In logarithms, and never that of zero: its gradient would be infinite. The least float16
+        # is no nothing: added up over a vocabulary, it is a share that one sees.
         copied = copied.clamp(min=torch.finfo(copied.dtype).tiny).log() + F.logsigmoid(gate)
         written = written + F.logsigmoid(-gate)
         known, unknown = copied.split([self.vocab_size, self.num_words - self.vocab_size], dim=-1)
-        return torch.cat([torch.logaddexp(written, known), unknown], dim=-1)
+        words = torch.cat([torch.logaddexp(written, known), unknown], dim=-1)
+        return words.to(hidden.dtype)
 
     def copy(
         self,

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attncourse.checks import require_counted, require_floats
+from attncourse.checks import require_counted, require_floats, require_no_hole
 from attncourse.data.bio import OUTSIDE, may_follow
 
 
@@ -49,8 +49,8 @@ def legal_tags(
 
     Raises:
         TypeError: if the logits are not floating point, or the mask not boolean.
-        ValueError: if shapes disagree, a tag is no BIO tag or none may begin a text, or a logit of
-            a real word is not finite.
+        ValueError: if shapes disagree, a tag is no BIO tag or none may begin a text, padding stands
+            before a real word, or a logit of a real word is not finite.
 
     Source: Viterbi 1967. The transitions are allowed or not, and cost nothing; in a conditional
     random field (Lample et al. 2016, section 2) they are learned.
@@ -71,6 +71,7 @@ def legal_tags(
     real = torch.ones(batch, length, dtype=torch.bool)
     if padding_mask is not None:
         require_counted("padding_mask", padding_mask, (batch, length), "(batch, length)")
+        require_no_hole(padding_mask=padding_mask)
         real = padding_mask.cpu()
     scores = logits.detach().cpu().double().log_softmax(-1)
     if not scores[real].isfinite().all():

@@ -66,10 +66,9 @@ class MaskedLanguageModel(nn.Module):
         Returns:
             (batch, length, vocabulary), or (chosen, vocabulary) in the order of the rows.
         """
-        if chosen is not None:
-            require_counted("chosen", chosen, tokens.shape, "(batch, length)")
         hidden = self.reader(tokens, segments=segments, padding_mask=padding_mask)
         if chosen is not None:
+            require_counted("chosen", chosen, tokens.shape, "(batch, length)")
             hidden = hidden[chosen]  # (chosen, embed_dim)
         inside = ACTIVATIONS[self.config.activation](self.transform(hidden))
         return self.output(self.norm(inside))

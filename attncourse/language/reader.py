@@ -39,7 +39,7 @@ class TextReader(nn.Module):
         TypeError: if a size is not an integer; on a call, if tokens or masks have another dtype.
         ValueError: if the sizes do not fit; on a call, if shapes disagree, an id is unknown,
             segments come and the model has no table for them, a text has no token or more than
-            `config.max_len`, or padding stands before a real token.
+            `config.max_len`, padding stands before a real token, or comes with caches.
 
     Source: Devlin et al. 2019, section 3 and figure 2, and Radford et al. 2018, section 3.1. Of
     both, embeddings begin with a deviation of 0.02; linear layers are Glorot's here. Dropout is
@@ -104,19 +104,23 @@ class TextReader(nn.Module):
             padding_mask: (batch, length), True at real tokens, which stand first in each row; by
                 default all are real. What stands at padding never matters to a real token.
             causal: hide each token's future.
-            caches: one for each layer; then the tokens are those after earlier calls', and causal.
+            caches: one for each layer; then the tokens are those after earlier calls', and causal,
+                and there is no padding: it would stay in the caches, before the tokens to come.
 
         Returns:
             (batch, length, embed_dim). What comes out at padding means nothing.
         """
-        offset = 0 if caches is None else len(caches[0])
+        if caches is not None and padding_mask is not None:
+            raise ValueError(
+                "padding_mask must be None with caches, which keep what is padding too"
+            )
+        causal = causal or caches is not None
+        offset = len(caches[0]) if caches else 0
         self._require_texts(tokens, segments, padding_mask, offset)
         x = self._embed(tokens, segments, padding_mask, offset)  # (batch, length, embed_dim)
         # With the future hidden no mask is needed: padding stands behind the real tokens.
-        hidden_padding = None if causal or caches is not None else padding_mask
-        return self.encoder(
-            x, padding_mask=hidden_padding, causal=causal or caches is not None, caches=caches
-        )
+        hidden_padding = None if causal else padding_mask
+        return self.encoder(x, padding_mask=hidden_padding, causal=causal, caches=caches)
 
     def pool(
         self, hidden: Float[Tensor, "batch length embed_dim"]

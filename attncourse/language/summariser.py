@@ -90,6 +90,8 @@ class Summariser(nn.Module):
     ):
         super().__init__()
         require_integer("vocab_size", vocab_size, least=UNK + 1)
+        require_integer("embed_dim", embed_dim, least=1)
+        require_integer("num_decoder_layers", num_decoder_layers, least=1)
         require_dropout(dropout)
         sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "ffn_dim": ffn_dim}
         options = {"dropout": dropout, "norm_first": True, "rotary": True}

@@ -279,6 +279,10 @@ def _require_pieces(pieces: Any, embedding: nn.Embedding) -> None:
         raise TypeError(f"pieces must be a tensor of torch.int64, got {kind}")
     if pieces.dim() != 3:
         raise ValueError(f"pieces must be (batch, length, pieces), got {tuple(pieces.shape)}")
+    if 0 in pieces.shape[1:]:
+        raise ValueError(
+            f"pieces must have room for a word and a piece at least, got {tuple(pieces.shape)}"
+        )
     require_known("pieces", pieces, embedding)
 
 
@@ -287,4 +291,6 @@ def _require_words(x: Any, width: int, weight: Tensor) -> None:
         raise TypeError(f"x must be a tensor, got {type(x).__name__}")
     if x.dim() != 3 or x.shape[-1] != width:
         raise ValueError(f"x must be (batch, length, {width}), got shape {tuple(x.shape)}")
+    if x.shape[1] == 0:
+        raise ValueError(f"x must hold at least one word of each text, got shape {tuple(x.shape)}")
     require_same_kind("x", weight, x, of="the layer's weights")

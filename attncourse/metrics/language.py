@@ -75,7 +75,8 @@ def masked_accuracy(model: nn.Module, batches: Iterable[MaskedBatch]) -> Tally:
         for batch in batches:
             inputs = batch.tokens, batch.padding_mask, batch.chosen
             tokens, mask, chosen = (each.to(device) for each in inputs)
-            named = model(tokens, padding_mask=mask, chosen=chosen).argmax(-1).cpu()
-            wanted = batch.labels[batch.chosen]
-            tally += Tally(int((named == wanted).sum()), len(wanted))
+            logits = model(tokens, padding_mask=mask, chosen=chosen)  # (chosen, vocabulary)
+            wanted = batch.labels.to(device)[chosen]
+            hits = (logits.argmax(-1) == wanted) & ~logits.isnan().any(-1)  # argmax takes nan
+            tally += Tally(int(hits.sum()), len(wanted))
     return tally

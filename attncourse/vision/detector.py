@@ -194,7 +194,8 @@ class SetDetector(nn.Module):
         )
         self.content = nn.Parameter(torch.randn(num_queries, width) / math.sqrt(width))
         centres = _cell_centres(across, across)  # (query, 2)
-        sizes = torch.full_like(centres, 1 / across)
+        # One anchor is not quite as large as the picture: the logit of 1 would be infinite.
+        sizes = torch.full_like(centres, min(1 / across, 0.9))
         self.anchors = nn.Parameter(torch.cat([centres, sizes], dim=-1).logit())  # before a sigmoid
         self.say = nn.Linear(width, num_classes + 1)
         self.refine = _box_head(width + 4)

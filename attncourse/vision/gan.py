@@ -48,6 +48,7 @@ class GatedSelfAttention(nn.Module):
 
     def __init__(self, channels: int, *, num_heads: int = 1, normed: bool = True):
         super().__init__()
+        require_integer("channels", channels, least=1)
         require_bool("normed", normed)
         self.attention = MultiHeadAttention(channels, num_heads=num_heads, bias=False)
         if normed:

@@ -162,7 +162,8 @@ class ImageGPT(nn.Module):
         **options: Any,
     ):
         super().__init__()
-        for name, size in (("num_words", num_words), ("rows", rows), ("columns", columns)):
+        sizes = {"num_words": num_words, "rows": rows, "columns": columns, "embed_dim": embed_dim}
+        for name, size in sizes.items():
             require_integer(name, size, least=1)
         self.num_words = num_words
         length = rows * columns

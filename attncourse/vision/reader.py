@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from attncourse.checks import require_known, require_tokens
+from attncourse.checks import require_integer, require_known, require_tokens
 from attncourse.vision.patches import require_pictures
 
 
@@ -67,10 +67,10 @@ class PictureReader(nn.Module):
         hidden_dim: width inside the head.
 
     Raises:
-        TypeError: on a call, if the questions are not int64, or the pictures of another dtype
-            than the weights.
-        ValueError: on a call, if a question is not in the table, or the pictures have another
-            number of channels.
+        TypeError: if a size is no integer; on a call, if the questions are not int64, or the
+            pictures of another dtype than the weights.
+        ValueError: if a size is not positive; on a call, if a question is not in the table, or the
+            pictures have another number of channels.
 
     Example:
         >>> import torch
@@ -91,6 +91,9 @@ class PictureReader(nn.Module):
         hidden_dim: int = 128,
     ):
         super().__init__()
+        require_integer("num_questions", num_questions, least=1)
+        require_integer("num_classes", num_classes, least=1)
+        require_integer("hidden_dim", hidden_dim, least=1)
         width = stem.out_channels
         self.stem = stem
         self.pool = pool
