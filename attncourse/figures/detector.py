@@ -43,9 +43,9 @@ def query_detector(
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(6.0, 5.2))
-    _note(ax, PICTURE, 0, f"picture\n3 × {side} × {side}")
-    _note(ax, QUERIES, 0, f"vectors $X$\n{queries} × {width}")
-    _note(ax, BOXES, 0, f"anchors\n{queries} × 4")
+    _note(ax, PICTURE, 0.0, f"picture\n3 × {side} × {side}")
+    _note(ax, QUERIES, 0.0, f"vectors $X$\n{queries} × {width}")
+    _note(ax, BOXES, 0.0, f"anchors\n{queries} × 4")
 
     _part(ax, PICTURE, 1.5, PURPLE, "convolutions")
     _note(ax, PICTURE + 0.9, 2.8, f"{positions} × {width}")
