@@ -1,4 +1,4 @@
-"""attncourse.figures.scenes: boxes where they belong, and a red shade where one looks."""
+"""attncourse.figures.scenes: boxes where they belong, and a green shade where one looks."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_boxes_are_drawn_where_they_are_with_their_labels_and_colours():
 
 
 @pytest.mark.parametrize("image", [IMAGE, (255 * IMAGE).to(torch.uint8)], ids=["floats", "bytes"])
-def test_the_picture_is_pale_and_reddest_where_the_weight_is_greatest(image):
+def test_the_picture_is_pale_and_greenest_where_the_weight_is_greatest(image):
     weights = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.4, 0.0]])
     ax = scene(image, weights=weights)
-    pale, red = (each.get_array() for each in ax.images)
+    pale, green = (each.get_array() for each in ax.images)
     assert torch.allclose(torch.tensor(pale), 0.7 + 0.3 * IMAGE.mean(0), atol=0.01)
-    assert torch.allclose(torch.tensor(red[..., 3]), 0.85 * weights / 0.4)
-    assert (red[..., 0] > red[..., 2]).all()
+    assert torch.allclose(torch.tensor(green[..., 3]), 0.85 * weights / 0.4)
+    assert (green[..., :3].argmax(-1) == 1).all()
     assert len(scene(image).images) == 1
 
 
@@ -38,6 +38,15 @@ def test_an_anchor_is_a_dashed_box():
     anchor, box = ax.patches
     assert anchor.get_bbox().extents == pytest.approx([0.1, 0.2, 0.5, 0.9])
     assert anchor.get_linestyle() != box.get_linestyle()
+
+
+def test_true_boxes_are_thin_and_white_below_the_others():
+    ax = scene(IMAGE, [[0.0, 0.0, 1.0, 0.3]], truth=torch.tensor([[0.1, 0.2, 0.5, 0.9]]))
+    truth, box = ax.patches  # in the order in which they are drawn
+    assert truth.get_bbox().extents == pytest.approx([0.1, 0.2, 0.5, 0.9])
+    assert truth.get_edgecolor()[:3] == (1, 1, 1)
+    assert box.get_edgecolor() != truth.get_edgecolor()
+    assert truth.get_linewidth() < box.get_linewidth()
 
 
 @pytest.mark.usefixtures("own_errors")

@@ -5,6 +5,7 @@
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
+| `detector` | a map of positions, and queries that look at it (chapter 16) |
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
 | `heads` | where one word looks, once for every head (chapter 07) |
 | `maps` | heatmaps, lit pictures, bands of measurements |
@@ -19,6 +20,7 @@
 
 from attncourse.figures.blocks import encoder_block, matrices
 from attncourse.figures.decoding import choices, kept
+from attncourse.figures.detector import query_detector
 from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.looks import (
@@ -66,6 +68,7 @@ __all__ = [
     "looking_back",
     "marked_text",
     "matrices",
+    "query_detector",
     "reached",
     "scene",
     "spotlight",

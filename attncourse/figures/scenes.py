@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from torch import Tensor
 
-from attncourse.figures.looks import BLACK, RED, SKY
+from attncourse.figures.looks import BLACK, BLUE, GREEN
 
 
 def scene(
@@ -19,20 +19,22 @@ def scene(
     *,
     labels: Sequence[str] | None = None,
     colours: Sequence[str] | None = None,
+    truth: Tensor | Sequence[Sequence[float]] = (),
     weights: Tensor | None = None,
     anchor: Tensor | Sequence[float] | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a picture with boxes, and in red where a query looks, with the picture in pale grey.
+    """Draw a picture with boxes, and in green where a query looks, with the picture in pale grey.
 
     Args:
         image: (3, height, width), as bytes or from 0 to 1.
         boxes: (box, 4), corners as shares of the sides.
         labels: what stands at each box.
-        colours: of the boxes, by default all light blue.
-        weights: (rows, columns), of the positions of a map; the greater, the redder.
-        anchor: (4,), the box at which a query starts, drawn dashed.
+        colours: of the boxes, by default all blue.
+        truth: (object, 4), the objects' own boxes, drawn thin and white below the others.
+        weights: (rows, columns), of the positions of a map; the greater, the greener.
+        anchor: (4,), the box at which a layer starts, drawn dashed.
         title: above the picture.
         ax: where to draw, by default a new figure.
 
@@ -61,21 +63,23 @@ def scene(
     else:
         grey = image.float().mean(0) / (1 if image.is_floating_point() else 255)
         ax.imshow((0.7 + 0.3 * grey).numpy(), cmap="gray", vmin=0, vmax=1, **around)
-        shade = torch.tensor(to_rgba(RED)).repeat(*weights.shape, 1)
+        shade = torch.tensor(to_rgba(GREEN)).repeat(*weights.shape, 1)
         shade[..., 3] = 0.85 * weights / weights.max()
         ax.imshow(shade.numpy(), interpolation="bilinear", **around)
+    for box in truth:
+        _frame(ax, box, edgecolor="white", lw=1)
     if anchor is not None:
-        left, top, right, bottom = map(float, anchor)
-        size = {"width": right - left, "height": bottom - top}
-        look = {"edgecolor": BLACK, "ls": (0, (3, 2)), "lw": 1.2}
-        ax.add_patch(plt.Rectangle((left, top), **size, fill=False, **look))
-    for i, (left, top, right, bottom) in enumerate(boxes):
-        colour = SKY if colours is None else colours[i]
-        size = {"width": right - left, "height": bottom - top}
-        ax.add_patch(plt.Rectangle((left, top), **size, fill=False, edgecolor=colour, lw=2))
+        _frame(ax, anchor, edgecolor=BLACK, ls=(0, (3, 2)), lw=1.5)
+    for i, box in enumerate(boxes):
+        _frame(ax, box, edgecolor=BLUE if colours is None else colours[i], lw=2)
         if labels is not None:
             ground = {"facecolor": "black", "edgecolor": "none", "pad": 1}
             look = {"color": "white", "fontsize": 9, "va": "bottom", "bbox": ground}
-            ax.text(left, max(top, 0.09), labels[i], **look)
+            ax.text(box[0], max(box[1], 0.09), labels[i], **look)
     ax.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[], title=title)
     return ax
+
+
+def _frame(ax: Axes, box: Tensor | Sequence[float], **look) -> None:
+    left, top, right, bottom = map(float, box)
+    ax.add_patch(plt.Rectangle((left, top), right - left, bottom - top, fill=False, **look))
