@@ -4,6 +4,7 @@
 |---|---|
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
+| `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
 | `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
 | `heads` | where one word looks, once for every head (chapter 07) |
@@ -18,6 +19,7 @@
 """
 
 from attncourse.figures.blocks import encoder_block, matrices
+from attncourse.figures.corners import two_judges, window_view
 from attncourse.figures.decoding import choices, kept
 from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
@@ -72,6 +74,8 @@ __all__ = [
     "style",
     "tagged_text",
     "three_attentions",
+    "two_judges",
     "two_products",
     "whole_transformer",
+    "window_view",
 ]
