@@ -4,7 +4,8 @@
 
 Four pairs of generator and discriminator: both with attention, neither, and each of them alone.
 Where there is none, the same layer is a network for each position, with as many weights. And two
-GPTs that write pictures patch by patch: one sees all that is written, one a window.
+GPTs that write pictures patch by patch: one sees all that is written, the other only a window that
+shows, in its two layers, the whole of a symbol but never both.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attncourse import seed_everything
-from attncourse.data.corners import CORNERS, SIDE, CornerBatches, draw_corners, symbol_shapes
+from attncourse.data.corners import (
+    CORNERS,
+    SIDE,
+    SYMBOL,
+    CornerBatches,
+    draw_corners,
+    symbol_shapes,
+)
 from attncourse.decoding import sample
 from attncourse.metrics import agreement, agreement_interval, frechet_distance, read_symbols
 from attncourse.recipes import environment, write_record
@@ -46,7 +54,7 @@ GAN_SYMBOLS, GAN_STEPS, GAN_BATCH = 2, 2500, 32
 FALL = 0.3  # the last share of the steps, in which the rates go straight down to zero
 DECAY, EVERY = 0.995, 100
 
-GPTS = (("all that is written", None), ("a window of 3x3", 3))
+GPTS = (("full", None), ("window", 2))
 GPT_SYMBOLS, GPT_STEPS, GPT_BATCH, GPT_RATE = 4, 400, 64, 3e-3
 PATCH = 2
 GRID = SIDE // PATCH
@@ -62,6 +70,25 @@ def gpt_model(window: int | None) -> ImageGPT:
 def gpt_loss(model: nn.Module, pictures: Tensor) -> Tensor:
     words = picture_words(pictures, PATCH)
     return F.cross_entropy(model(words).flatten(0, 1), words.flatten())
+
+
+@torch.no_grad()
+def nats_by_region(model: nn.Module, pictures: Tensor) -> dict[str, float]:
+    """Say what the words of each symbol cost, and all the others, in nats a picture."""
+    words = picture_words(pictures, PATCH)
+    losses = F.cross_entropy(model(words).mT, words, reduction="none")  # (picture, word)
+    cost = losses.mean(0).view(GRID, GRID)
+    first, second = ((start // PATCH, -(-(start + SYMBOL) // PATCH)) for start in CORNERS)
+    one, other = (cost[slice(*rows), slice(*rows)].sum().item() for rows in (first, second))
+    parts = {"first ring": one, "second ring": other, "elsewhere": cost.sum().item() - one - other}
+    return {name: _rounded(nats) for name, nats in parts.items()}
+
+
+def usage_by_corner(pictures: Tensor, num_symbols: int) -> list[list[float]]:
+    """Say how often each corner of the valid pictures holds each symbol."""
+    read = read_symbols(pictures, symbol_shapes(num_symbols), CORNERS)
+    valid = read[(read >= 0).all(1)]  # (picture, corner)
+    return _rounded(F.one_hot(valid, num_symbols).double().mean(0).tolist())
 
 
 def measures(pictures: Tensor, num_symbols: int, seed: int) -> dict[str, Any]:
@@ -166,6 +193,8 @@ def gpt_run(name: str, window: int | None, seed: int) -> dict[str, Any]:
         "steps": GPT_STEPS,
         "cpu_seconds": round(seconds),
         "nats_a_word": _rounded(nats),
+        "nats_by_region": nats_by_region(model, test),
+        "usage_by_corner": usage_by_corner(pictures, GPT_SYMBOLS),
         **measures(pictures, GPT_SYMBOLS, seed),
     }
 
@@ -210,7 +239,9 @@ def main() -> None:
     done = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
     for kind, models, train in (("gpts", GPTS, gpt_run), ("gans", GANS, gan_run)):
         for setting in models:
-            run = find(done.get(kind, []), setting[0]) or train(*setting, given.seed)
+            # A run that is kept keeps the commit that it is of.
+            commit = {"commit": record["environment"]["commit"]}
+            run = find(done.get(kind, []), setting[0]) or train(*setting, given.seed) | commit
             record[kind].append(run)
             shown = {key: run[key] for key in run if key not in ("pictures", "curve")}
             print(shown, flush=True)

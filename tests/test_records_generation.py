@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -41,6 +43,14 @@ def test_a_record_is_of_the_script_as_it_stands(seed):
 
 
 @BY_SEED
+def test_every_run_names_its_commit_and_the_last_is_the_records(seed):
+    record = records("generation")[seed]
+    commits = [run["commit"] for kind in ("gpts", "gans") for run in record[kind]]
+    assert record["environment"]["commit"] in commits
+    assert not any(commit is None or commit.endswith("+") for commit in commits)
+
+
+@BY_SEED
 def test_the_compared_have_as_many_weights(seed):
     for kind in ("gpts", "gans"):
         counts = [run["parameters"] for run in records("generation")[seed][kind]]
@@ -58,7 +68,7 @@ def test_with_attention_the_corners_agree(seed, kind, name):
 @BY_SEED
 @pytest.mark.parametrize(("kind", "name"), [("gpts", WINDOW), ("gans", NONE), ("gans", MAKER)])
 def test_without_it_they_do_not(seed, kind, name):
-    assert run(seed, kind, name)["corrected"] <= 0.3
+    assert abs(run(seed, kind, name)["corrected"]) <= 0.3
 
 
 @BY_SEED
@@ -72,6 +82,30 @@ def test_most_pictures_are_valid_and_no_symbol_is_forgotten(seed, kind):
 @BY_SEED
 def test_likelihood_prefers_the_window(seed):
     assert run(seed, "gpts", WINDOW)["nats_a_word"] < run(seed, "gpts", FULL)["nats_a_word"] - 0.005
+
+
+@BY_SEED
+def test_the_full_model_pays_for_one_ring_and_the_window_for_two_but_less_elsewhere(seed):
+    choice = math.log(generation.GPT_SYMBOLS)
+    full, window = (run(seed, "gpts", name)["nats_by_region"] for name in (FULL, WINDOW))
+    assert full["first ring"] == pytest.approx(choice, abs=0.15)
+    assert window["first ring"] == pytest.approx(choice, abs=0.15)
+    assert full["second ring"] < 0.15
+    assert window["second ring"] == pytest.approx(choice, abs=0.15)
+    assert window["elsewhere"] < full["elsewhere"] - choice
+    for name, parts in ((FULL, full), (WINDOW, window)):
+        words = generation.GRID**2 * run(seed, "gpts", name)["nats_a_word"]
+        assert sum(parts.values()) == pytest.approx(words, abs=0.01)
+
+
+@BY_SEED
+@pytest.mark.parametrize("name", [FULL, WINDOW])
+def test_a_gpt_uses_every_symbol_in_both_corners(seed, name):
+    found = run(seed, "gpts", name)
+    corners = torch.tensor(found["usage_by_corner"])
+    assert corners.min() > 0.2
+    assert torch.allclose(corners.mean(0), torch.tensor(found["usage"]), atol=1e-3)
+    assert found["valid"] > 0.9  # the window draws rings as well as the full model
 
 
 @BY_SEED
@@ -119,6 +153,7 @@ def test_a_cut_down_training_writes_what_a_record_needs(monkeypatch):
         generation.gpt_run(*generation.GPTS[1], 0),
     )
     assert len(gan["curve"]) == 2
+    assert sum(gpt["nats_by_region"].values()) == pytest.approx(64 * gpt["nats_a_word"], abs=0.01)
     for found in (gan, gpt):
         assert 0 <= found["valid"] <= 1
         assert len(found["pictures"]) == 24

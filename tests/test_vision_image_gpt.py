@@ -49,25 +49,34 @@ def test_no_word_depends_on_itself_or_on_a_later_one():
         assert changed[place + 1 :].all()
 
 
-def test_a_window_shows_the_four_neighbours_that_are_written():
-    mask = picture_window_mask(ROWS, COLUMNS, 3)
+def test_a_window_shows_what_is_written_on_the_left_and_in_the_row_above():
+    mask = picture_window_mask(ROWS, COLUMNS, 2)
     for place in range(ROWS * COLUMNS):
         row, column = divmod(place, COLUMNS)
-        near = {(row, column - 1)} | {(row - 1, column + step) for step in (-1, 0, 1)}
+        near = {(row, column - step) for step in (1, 2)}
+        near |= {(row - 1, column + step) for step in (-2, -1, 0, 1, 2)}
         near = {(r, c) for r, c in near if r >= 0 and 0 <= c < COLUMNS}
         keys = {r * COLUMNS + c + 1 for r, c in near} | {place}
         assert set(mask[place].nonzero().flatten().tolist()) == keys
 
 
-def test_a_window_as_large_as_the_picture_is_causal_but_for_the_begin_mark():
-    mask = picture_window_mask(ROWS, COLUMNS, 9)
-    full = torch.ones_like(mask).tril()
-    assert torch.equal(mask[:, 1:], full[:, 1:])
-    assert mask[:, 0].nonzero().tolist() == [[0]]
+def test_two_layers_of_the_window_see_the_whole_of_a_ring_and_never_the_other():
+    """Else a window would draw bad rings, and the test of chapter 17 would be unfair."""
+    mask = picture_window_mask(8, 8, 2).int()
+    seen = (mask @ mask).roll(-1, dims=1)[:, :-1] > 0  # key j holds word j - 1
+    first = {r * 8 + c for r in range(3) for c in range(3)}
+    second = {r * 8 + c for r in range(5, 8) for c in range(5, 8)}
+    for ring in (first, second):
+        for place in ring:
+            assert {word for word in ring if word < place} <= set(
+                seen[place].nonzero()[:, 0].tolist()
+            )
+    for place in second:
+        assert not first & set(seen[place].nonzero()[:, 0].tolist())
 
 
 def test_with_a_window_a_word_depends_on_near_ones_alone_a_layer_at_a_time():
-    model, words = gpt(window=3, num_layers=1), written(1)
+    model, words = gpt(window=1, num_layers=1), written(1)
     other = words.clone()
     other[:, 0] = (other[:, 0] + 1) % WORDS  # row 0, column 0
     changed = (model(other) - model(words)).abs().amax(-1)[0] > 1e-9
@@ -77,12 +86,12 @@ def test_with_a_window_a_word_depends_on_near_ones_alone_a_layer_at_a_time():
 
 def test_both_masks_have_as_many_weights():
     one, other = (
-        sum(weights.numel() for weights in gpt(window=window).parameters()) for window in (None, 3)
+        sum(weights.numel() for weights in gpt(window=window).parameters()) for window in (None, 2)
     )
     assert one == other
 
 
-@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("window", [None, 2])
 def test_word_by_word_the_logits_are_those_of_the_whole_picture(window):
     model, words = gpt(window=window), written(3)
     whole = model(words)
@@ -110,13 +119,13 @@ def test_sampled_pictures_are_whole_and_as_likely_as_the_model_says():
 
 
 def test_recorded_maps_are_the_masks():
-    model = gpt(window=3)
+    model = gpt(window=2)
     with record_attention(model) as maps:
         model(written(2))
     assert len(maps) == 2
     for weights in maps.values():
         assert weights.shape == (2, 3, 15, 15)
-        assert torch.equal(weights > 0, picture_window_mask(ROWS, COLUMNS, 3).expand(2, 3, 15, 15))
+        assert torch.equal(weights > 0, picture_window_mask(ROWS, COLUMNS, 2).expand(2, 3, 15, 15))
 
 
 def test_bfloat16_is_near_float64():
@@ -148,8 +157,8 @@ def test_what_fits_no_picture_is_refused():
         words_picture(torch.zeros(1, 16, dtype=torch.int64), 2, columns=5)
     with refused(ValueError, "words", "0 to 15", "16"):
         words_picture(torch.full((1, 5), 16), 2, columns=5)
-    with refused(ValueError, "width", "2"):
-        picture_window_mask(3, 5, 2)
+    with refused(ValueError, "reach", "0"):
+        picture_window_mask(3, 5, 0)
     with refused(ValueError, "embed_dim", "positive", "-1"):
         gpt(embed_dim=-1)
     with refused(ValueError, "words", "15", "(2, 14)"):

@@ -4,6 +4,7 @@
 |---|---|
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
+| `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
 | `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
 | `detector` | a map of positions, and queries that look at it (chapter 16) |
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
@@ -19,6 +20,7 @@
 """
 
 from attncourse.figures.blocks import encoder_block, matrices
+from attncourse.figures.corners import two_judges, window_view
 from attncourse.figures.decoding import choices, kept
 from attncourse.figures.detector import query_detector
 from attncourse.figures.entities import tagged_text
@@ -75,6 +77,8 @@ __all__ = [
     "style",
     "tagged_text",
     "three_attentions",
+    "two_judges",
     "two_products",
     "whole_transformer",
+    "window_view",
 ]

@@ -12,8 +12,10 @@
 | `shipped` | the translator that comes with the package |
 | `environment` | on what a training runs |
 | `records` | what is kept of it |
+| `applications` | chapters 13 to 17 side by side |
 """
 
+from attncourse.recipes.applications import Compared, applications
 from attncourse.recipes.book import RECIPES
 from attncourse.recipes.environment import environment
 from attncourse.recipes.recipe import Recipe
@@ -23,8 +25,10 @@ from attncourse.recipes.shipped import ship, shipped
 
 __all__ = [
     "RECIPES",
+    "Compared",
     "Recipe",
     "Run",
+    "applications",
     "environment",
     "evaluate",
     "load",

@@ -86,37 +86,36 @@ def words_picture(
     return grid.transpose(2, 3).flatten(3).flatten(1, 2)[:, None].float()
 
 
-def picture_window_mask(rows: int, columns: int, width: int) -> Bool[Tensor, "query key"]:
+def picture_window_mask(rows: int, columns: int, reach: int) -> Bool[Tensor, "query key"]:
     """Let the place of each word see only the words just around it (chapter 17).
 
     Queries are the places to fill, row by row. Key j holds the word before place j, key 0 the begin
-    mark. A place sees the words of the window around it, of those that are written, and its own
-    key, which knows which place it is.
+    mark. A place sees its own key, which knows which place it is; up to `reach` words to its left;
+    and, in the row above, the words from `reach` to its left to `reach` to its right. So each layer
+    climbs one row at most.
 
     Args:
         rows, columns: of patches.
-        width: of the window, an odd number; 3 gives the four neighbours left and above.
+        reach: how many columns to each side.
 
     Returns:
         (query, key), rows * columns of each, True where attention is allowed.
 
     Raises:
         TypeError: if a size is no integer.
-        ValueError: if a size is not positive, or `width` is even.
+        ValueError: if a size is not positive.
 
     Source: Parmar et al. 2018, section 3.2, has local windows, there blocks of many pixels.
 
     Example:
-        >>> picture_window_mask(2, 2, 3).int().tolist()[3]  # left and above, and itself
-        [0, 1, 1, 1]
+        >>> picture_window_mask(2, 3, 1).int().tolist()[4]  # above: keys 1 to 3; left: its own
+        [0, 1, 1, 1, 1, 0]
     """
-    for name, size in (("rows", rows), ("columns", columns), ("width", width)):
+    for name, size in (("rows", rows), ("columns", columns), ("reach", reach)):
         require_integer(name, size, least=1)
-    if width % 2 == 0:
-        raise ValueError(f"width must be odd, got {width}")
     place = torch.arange(rows * columns)
     row, column = place // columns, place % columns
-    near = (row[:, None] - row).abs().maximum((column[:, None] - column).abs()) <= width // 2
+    near = (row[:, None] - row <= 1) & ((column[:, None] - column).abs() <= reach)
     shown = near.roll(1, dims=1)  # key j holds word j - 1
     shown[:, 0] = False  # no word there, but the begin mark
     return (shown & causal_mask(rows * columns)) | torch.eye(rows * columns, dtype=torch.bool)
@@ -130,14 +129,14 @@ class ImageGPT(nn.Module):
     Args:
         num_words: how many there are, 2^(P * P) for patches of P x P pixels.
         rows, columns: of patches.
-        window: see `picture_window_mask`; None lets each place see all words before it.
+        window: the reach of a `picture_window_mask`; None lets each place see all words before it.
         num_layers, embed_dim, num_heads, ffn_dim: as for `Encoder`.
         options: as for `EncoderLayer`; the norm comes first unless told otherwise.
 
     Raises:
         TypeError: if a size is no integer; on a call, if the words are not int64.
-        ValueError: if a size is not positive or the window even; on a call, if there is no picture,
-            one has another number of words, or a word is unknown.
+        ValueError: if a size or the window is not positive; on a call, if there is no picture, one
+            has another number of words, or a word is unknown.
 
     Source: Chen et al. 2020, section 2, where a word is the colour of a pixel.
 
