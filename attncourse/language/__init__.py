@@ -10,10 +10,12 @@
 | `reader` | embeddings and encoder, which both have (chapter 18) |
 | `masked` | the masked language model (chapter 18) |
 | `causal` | the causal language model (chapter 18) |
+| `attention_only` | one of attention alone (chapter 18) |
 | `hugging_face` | weights from Hugging Face's models, and to them (chapter 18) |
 | `names` | what they call their weights (chapter 18) |
 """
 
+from attncourse.language.attention_only import AttentionOnlyModel
 from attncourse.language.causal import CausalLanguageModel
 from attncourse.language.config import LANGUAGE_PRESETS, LanguageModelConfig
 from attncourse.language.copying import CopyHead
@@ -32,6 +34,7 @@ from attncourse.language.tagger import (
 
 __all__ = [
     "LANGUAGE_PRESETS",
+    "AttentionOnlyModel",
     "CausalLanguageModel",
     "CopyHead",
     "LanguageModelConfig",
