@@ -84,7 +84,7 @@ def hide_nouns(
         ValueError: if the share is outside [0, 1].
 
     Example:
-        >>> (caption,) = hide_nouns(["a dog runs on a beach .".split()], share=1)
+        >>> (caption,) = hide_nouns(["a dog runs on a beach .".split()], share=1.0)
         >>> " ".join(caption.words), [KINDS[kind] for kind in caption.kinds if kind >= 0]
         ('a <unk> runs on a <unk> .', ['animal', 'place'])
     """
