@@ -59,7 +59,7 @@ def test_a_test_compares_to_the_tolerance_of_its_mark(request):
 def test_a_mark_makes_one_row_however_many_cases_it_has():
     marked = [item("attend", "d2l.torch.Attend", within={torch.float64: 1e-12})] * 3
     (row,) = checked.equalities(marked)
-    assert (row.ours, row.theirs, row.library) == ("attend", "d2l.torch.Attend", "d2l")
+    assert (row.ours, row.theirs, row.module) == ("attend", "d2l.torch.Attend", "d2l")
     assert row.file == "test_a.py"
     table = checked.equalities_tables([row]).splitlines()
     assert table[-3:] == [

@@ -63,7 +63,7 @@ mask-training-only position-zero polarity empty-row mask-after reads-padding pad
 bleu-four forced-free vocabulary-leak map-without-mask vanish epanechnikov invariant explanation
 
 one-score pieces mixed-logarithms copy-lies bounded-scores known-names written-off guess-among-ten
-one-entry late-question last-map
+one-entry late-question last-map list-order iou-alone best-for-each raw-agreement
 """
 
 

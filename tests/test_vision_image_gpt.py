@@ -10,7 +10,7 @@ from support import COMPILES, refused
 from attncourse import record_attention
 from attncourse.data.corners import draw_corners
 from attncourse.decoding import sample
-from attncourse.vision import ImageGPT, picture_words, window_mask, words_picture
+from attncourse.vision import ImageGPT, picture_window_mask, picture_words, words_picture
 
 ROWS, COLUMNS, WORDS = 3, 5, 7
 SIZES = {"num_layers": 2, "embed_dim": 6, "num_heads": 3, "ffn_dim": 13}
@@ -50,7 +50,7 @@ def test_no_word_depends_on_itself_or_on_a_later_one():
 
 
 def test_a_window_shows_the_four_neighbours_that_are_written():
-    mask = window_mask(ROWS, COLUMNS, 3)
+    mask = picture_window_mask(ROWS, COLUMNS, 3)
     for place in range(ROWS * COLUMNS):
         row, column = divmod(place, COLUMNS)
         near = {(row, column - 1)} | {(row - 1, column + step) for step in (-1, 0, 1)}
@@ -60,7 +60,7 @@ def test_a_window_shows_the_four_neighbours_that_are_written():
 
 
 def test_a_window_as_large_as_the_picture_is_causal_but_for_the_begin_mark():
-    mask = window_mask(ROWS, COLUMNS, 9)
+    mask = picture_window_mask(ROWS, COLUMNS, 9)
     full = torch.ones_like(mask).tril()
     assert torch.equal(mask[:, 1:], full[:, 1:])
     assert mask[:, 0].nonzero().tolist() == [[0]]
@@ -116,7 +116,7 @@ def test_recorded_maps_are_the_masks():
     assert len(maps) == 2
     for weights in maps.values():
         assert weights.shape == (2, 3, 15, 15)
-        assert torch.equal(weights > 0, window_mask(ROWS, COLUMNS, 3).expand(2, 3, 15, 15))
+        assert torch.equal(weights > 0, picture_window_mask(ROWS, COLUMNS, 3).expand(2, 3, 15, 15))
 
 
 def test_bfloat16_is_near_float64():
@@ -149,7 +149,7 @@ def test_what_fits_no_picture_is_refused():
     with refused(ValueError, "words", "0 to 15", "16"):
         words_picture(torch.full((1, 5), 16), 2, columns=5)
     with refused(ValueError, "width", "2"):
-        window_mask(3, 5, 2)
+        picture_window_mask(3, 5, 2)
     with refused(ValueError, "words", "15", "(2, 14)"):
         model(written()[:, :14])
     with refused(ValueError, "words", "(0, 15)"):

@@ -51,7 +51,7 @@ class Equality:
     file: str
 
     @property
-    def library(self) -> str | None:
+    def module(self) -> str | None:
         """The library of the reference; None where the reference is a formula, in words."""
         return None if " " in self.theirs else self.theirs.split(".")[0]
 
@@ -118,12 +118,12 @@ def versions() -> dict[str, str]:
 
 def equalities_tables(found: list[Equality]) -> str:
     """Return a table for each library, in the order of LIBRARIES, and one for the formulas."""
-    unknown = {row.library for row in found} - {*LIBRARIES, None}
+    unknown = {row.module for row in found} - {*LIBRARIES, None}
     if unknown:
         raise SystemExit(f"LIBRARIES in tools/checked.py has no title for {sorted(unknown)}")
     version, sections = versions(), []
     for library in [*LIBRARIES, None]:
-        rows = [row for row in found if row.library == library]
+        rows = [row for row in found if row.module == library]
         if not rows:
             continue
         title = BY_HAND
@@ -142,7 +142,7 @@ def equalities_tables(found: list[Equality]) -> str:
 def row_of(row: Equality, dtypes: list[str]) -> str:
     ours = ", ".join(f"`{name.split('.')[-1]}`" for name in row.ours.split(", "))
     theirs = row.theirs
-    if row.library is not None:
+    if row.module is not None:
         *above, last = row.theirs.split(".")
         model = f" of {above[2]}" if above[1:2] == ["models"] else ""
         theirs = f"`{last}`{model}"

@@ -14,6 +14,7 @@ from attncourse.attention.cache import KeyValueCache
 from attncourse.attention.efficient import (
     linear_attention,
     online_softmax_attention,
+    positive_features,
     sliding_window,
 )
 from attncourse.attention.functional import attend, attention_weights
@@ -29,6 +30,7 @@ __all__ = [
     "attention_weights",
     "linear_attention",
     "online_softmax_attention",
+    "positive_features",
     "record_attention",
     "sliding_window",
 ]

@@ -178,11 +178,11 @@ class Search:
 
     def _follow_prompt(self, log_probabilities: Tensor, rows: Tensor, length: int) -> Tensor:
         """Make the prompt's token certain where there is one."""
-        vocabulary = torch.arange(log_probabilities.shape[-1], device=log_probabilities.device)
-        wanted = self.prompt[rows, length - 1, None]  # (rows, 1)
         inside = self.prompt_lengths[rows, None] >= length  # (rows, 1)
-        require_ids("prompt", wanted, len(vocabulary), inside)
-        certain = torch.zeros_like(log_probabilities).masked_fill_(wanted != vocabulary, -torch.inf)
+        wanted = self.prompt[rows, length - 1, None].masked_fill(~inside, 0)  # (rows, 1)
+        require_ids("prompt", wanted, log_probabilities.shape[-1])
+        # On a GPU, where nobody asks first, the scatter stops at an unknown id.
+        certain = torch.full_like(log_probabilities, -torch.inf).scatter_(1, wanted, 0.0)
         return torch.where(inside, certain, log_probabilities)
 
     def written(self, rows: Tensor, length: int) -> Tensor | int:

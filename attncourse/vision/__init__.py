@@ -4,7 +4,7 @@ from attncourse.vision.boxes import generalised_iou, iou, to_corners
 from attncourse.vision.detections import Detections, SetPrediction, detections, suppress
 from attncourse.vision.detector import GridDetector, QueryLayer, SetDetector
 from attncourse.vision.gan import Discriminator, GatedMLP, GatedSelfAttention, Generator
-from attncourse.vision.image_gpt import ImageGPT, picture_words, window_mask, words_picture
+from attncourse.vision.image_gpt import ImageGPT, picture_window_mask, picture_words, words_picture
 from attncourse.vision.matching import grid_loss, match, set_loss
 from attncourse.vision.patches import PatchEmbedding, patchify
 from attncourse.vision.pooling import AttentionPool, FiLMPool, GlobalPool
@@ -35,10 +35,10 @@ __all__ = [
     "iou",
     "match",
     "patchify",
+    "picture_window_mask",
     "picture_words",
     "set_loss",
     "suppress",
     "to_corners",
-    "window_mask",
     "words_picture",
 ]

@@ -86,7 +86,7 @@ def words_picture(
     return grid.transpose(2, 3).flatten(3).flatten(1, 2)[:, None].float()
 
 
-def window_mask(rows: int, columns: int, width: int) -> Bool[Tensor, "query key"]:
+def picture_window_mask(rows: int, columns: int, width: int) -> Bool[Tensor, "query key"]:
     """Let the place of each word see only the words just around it (chapter 17).
 
     Queries are the places to fill, row by row. Key j holds the word before place j, key 0 the begin
@@ -107,7 +107,7 @@ def window_mask(rows: int, columns: int, width: int) -> Bool[Tensor, "query key"
     Source: Parmar et al. 2018, section 3.2, has local windows, there blocks of many pixels.
 
     Example:
-        >>> window_mask(2, 2, 3).int().tolist()[3]  # sees left and above, all three, and itself
+        >>> picture_window_mask(2, 2, 3).int().tolist()[3]  # left and above, and itself
         [0, 1, 1, 1]
     """
     for name, size in (("rows", rows), ("columns", columns), ("width", width)):
@@ -130,7 +130,7 @@ class ImageGPT(nn.Module):
     Args:
         num_words: how many there are, 2^(P * P) for patches of P x P pixels.
         rows, columns: of patches.
-        window: see `window_mask`; None lets each place see all words before it.
+        window: see `picture_window_mask`; None lets each place see all words before it.
         num_layers, embed_dim, num_heads, ffn_dim: as for `Encoder`.
         options: as for `EncoderLayer`; the norm comes first unless told otherwise.
 
@@ -166,7 +166,7 @@ class ImageGPT(nn.Module):
             require_integer(name, size, least=1)
         self.num_words = num_words
         length = rows * columns
-        mask = causal_mask(length) if window is None else window_mask(rows, columns, window)
+        mask = causal_mask(length) if window is None else picture_window_mask(rows, columns, window)
         self.register_buffer("mask", mask, persistent=False)
         self.words = nn.Embedding(num_words + 1, embed_dim)  # the last is the begin mark
         self.positions = LearnedPositions(max_len=length, embed_dim=embed_dim)
