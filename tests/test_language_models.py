@@ -248,7 +248,7 @@ def test_what_a_causal_model_cannot_use_is_refused(own_errors):
             causal(**{name: value})
     with refused(TypeError, "config", "LanguageModelConfig", "dict"):
         CausalLanguageModel(SIZES)
-    with refused(ValueError, "name", "bert, gpt2", "'gpt3'"):
+    with refused(ValueError, "name", "bert, gpt2, tiny", "'gpt3'"):
         LanguageModelConfig.preset("gpt3", VOCAB)
     with refused(TypeError, "depth"):
         LanguageModelConfig.preset("gpt2", VOCAB, depth=3)

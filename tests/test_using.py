@@ -97,6 +97,11 @@ def test_a_text_file_makes_a_language_model(story):
     assert [path.name for path in story.parent.iterdir()] == ["story.txt"]
 
 
+def test_a_language_model_is_ten_statements():
+    parts = ast.parse(program("using-language-model")).body
+    assert len([part for part in parts if not isinstance(part, ast.ImportFrom | ast.Import)]) == 10
+
+
 def test_an_empty_text_file_is_named(tmp_path):
     (tmp_path / "story.txt").touch()
     with pytest.raises(AssertionError, match=r"ValueError: story.txt must hold text"):

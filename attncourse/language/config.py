@@ -32,7 +32,8 @@ class LanguageModelConfig:
         checkpointing: see `Encoder`.
 
     Source: Devlin et al. 2019, section 3 (BERT), and Radford et al. 2019, section 2.3 (GPT-2):
-    `preset("bert", ...)` and `preset("gpt2", ...)`, each in its smallest size.
+    `preset("bert", ...)` and `preset("gpt2", ...)`, each in its smallest size. "tiny" is ours, made
+    like GPT-2, for a short text and a CPU.
 
     Example:
         >>> config = LanguageModelConfig.preset("gpt2", vocab_size=97, num_layers=2)
@@ -61,10 +62,10 @@ class LanguageModelConfig:
 
     @classmethod
     def preset(cls, name: str, vocab_size: int, **changes: Any) -> LanguageModelConfig:
-        """Give BERT's or GPT-2's sizes, with changes.
+        """Give the sizes of a known model, with changes.
 
         Args:
-            name: "bert" or "gpt2".
+            name: "bert", "gpt2" or "tiny".
             vocab_size: number of token ids.
             changes: any other attribute.
 
@@ -89,4 +90,5 @@ LANGUAGE_PRESETS: dict[str, dict[str, Any]] = {
         "num_segments": 2,
     },
     "gpt2": _SIZES | {"activation": "gelu_tanh", "max_len": 1024},
+    "tiny": {"embed_dim": 64, "ffn_dim": 256, "num_layers": 2, "max_len": 64},
 }
