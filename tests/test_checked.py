@@ -156,6 +156,10 @@ def test_a_section_has_the_experiment_its_hardware_and_its_minutes(folder):
     assert "| `trial` | What is it | 2 | P 7, 2 cores, 1 thread | 2.0 |" in text
     keep(folder, "trial-seed1", {"seed": 1, "minutes": 31.4, "runs": [{"model": "a", "loss": 2}]})
     assert "| 2.0 to 31 |" in recorded.tables(folder)
+    runs = [{"model": "a", "cpu_seconds": 120}, {"model": "b", "cpu_seconds": None}]
+    parts = {"final": {"cpu_seconds": 60}, "runs": runs}
+    keep(folder, "trial-seed1", {"seed": 1, "loss": 2} | parts)
+    assert "| 2.0 to 3.0 |" in recorded.tables(folder)
     keep(folder, "trial-seed1", {"seed": 1, "loss": 2, "environment": MACHINE | {"gpu": "G 9"}})
     assert "| P 7, 2 cores, 1 thread; G 9 |" in recorded.tables(folder)
 

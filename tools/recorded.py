@@ -171,16 +171,18 @@ def in_words(key: str) -> str:
 
 
 def minutes(record: dict[str, Any]) -> float | None:
-    """Return the minutes of a record: those it states, else the sum of its runs' seconds."""
+    """Return the minutes of a record: those it states, else the sum of its parts' seconds."""
     if "minutes" in record:
         return record["minutes"]
     if "recipe" in record:
         return record["training"]["minutes"]
+    parts = [part for value in record.values() for part in (value if is_runs(value) else [value])]
     seconds = [
-        run[key]
-        for run in record.get("runs", [])
+        part[key]
+        for part in parts
+        if isinstance(part, dict)
         for key in ("cpu_seconds", "seconds_of_processor")
-        if key in run
+        if part.get(key) is not None
     ]
     return sum(seconds) / 60 if seconds else None
 
