@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from attncourse.recipes import records
 from benchmarks import grouped_heads, long_inputs
 
 FOLDER = Path(__file__).parents[1] / "results"
@@ -30,6 +31,10 @@ def test_the_record_of_grouped_heads_is_of_the_script_and_meets_its_bars():
         assert rows[2]["times_as_fast"] > 0.9  # nowhere are they slower
     # 2 x 8,192 keys x 8 heads x 64 features x 4 bytes
     assert found["cache_bytes"] == {"8": 33554432, "2": 8388608, "1": 4194304}
+
+
+def test_a_record_without_a_seed_is_read_as_one():
+    assert records("grouped-heads") == [record("grouped-heads")]
 
 
 def test_grouped_heads_at_a_small_size(monkeypatch):

@@ -83,9 +83,9 @@ EXERCISE = Exercise(
         Case(
             label="a block that was hidden whole",
             given={
-                "largest": torch.tensor([[1.0], [-torch.inf]]),
-                "total": torch.tensor([[2.0], [0.0]]),
-                "output": torch.tensor([[[6.0]], [[0.0]]]),
+                "largest": torch.tensor([[1.0], [-torch.inf]], dtype=torch.float32),
+                "total": torch.tensor([[2.0], [0.0]], dtype=torch.float32),
+                "output": torch.tensor([[[6.0]], [[0.0]]], dtype=torch.float32),
             },
             hint="Its sums are zero. Do not divide by them one by one.",
         ),
