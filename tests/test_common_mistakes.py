@@ -64,6 +64,8 @@ bleu-four forced-free vocabulary-leak map-without-mask vanish epanechnikov invar
 
 one-score pieces mixed-logarithms copy-lies bounded-scores known-names written-off guess-among-ten
 one-entry late-question last-map list-order iou-alone best-for-each raw-agreement
+
+mask-cheaper approximation only-faster shared-order window-counts mean-of-distances
 """
 
 
