@@ -67,6 +67,7 @@ one-score pieces mixed-logarithms copy-lies bounded-scores known-names written-o
 one-entry late-question last-map list-order iou-alone best-for-each raw-agreement
 
 visible-answer mean-perplexity fixed-period
+mask-cheaper approximation only-faster shared-order window-counts mean-of-distances
 """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from attncourse.recipes import records
 from benchmarks import grouped_heads, long_inputs
 
 FOLDER = Path(__file__).parents[1] / "results"
@@ -24,12 +25,36 @@ def test_the_record_of_grouped_heads_is_of_the_script_and_meets_its_bars():
     for name in grouped_heads.TURNS:
         rows = {row["kv_heads"]: row for row in found[name]}
         assert tuple(rows) == grouped_heads.KEY_HEADS
-        if name == "attention":
+        if name != "training":  # the attention, and the whole layer with its projections
             for kv_heads, bar in grouped_heads.WANTED.items():
                 assert rows[kv_heads]["times_as_fast"] >= bar
         assert rows[2]["times_as_fast"] > 0.9  # nowhere are they slower
     # 2 x 8,192 keys x 8 heads x 64 features x 4 bytes
     assert found["cache_bytes"] == {"8": 33554432, "2": 8388608, "1": 4194304}
+
+
+def test_the_record_of_long_inputs_is_of_the_script_and_shows_what_the_page_says():
+    found = record("long-inputs-cpu")
+    lengths = list(long_inputs.LENGTHS)
+    assert found["settings"] == long_inputs.SETTINGS | {"device": "cpu", "lengths": lengths}
+    assert {"commit", "torch", "processor", "threads"} <= set(found["environment"])
+    runs = {(run["form"], run["length"]): run for run in found["runs"]}
+    assert set(runs) == {(form, length) for form in long_inputs.FORMS for length in lengths}
+    for form in long_inputs.FORMS:
+        half, full = (runs[form, length] for length in (4096, 8192))
+        memory = full["peak_bytes"] / half["peak_bytes"]
+        time = full["milliseconds"] / half["milliseconds"]
+        assert abs(memory - 4) < 0.1 if form == "plain" else memory < 2.2
+        if form in ("window", "linear", "linear, causal"):
+            assert time < 2.8  # for every word
+        else:
+            assert time > 3.2  # for every pair
+    held = {form: runs[form, 8192]["peak_bytes"] for form in long_inputs.FORMS}
+    assert held["plain"] > 100 * held["fused"]
+
+
+def test_a_record_without_a_seed_is_read_as_one():
+    assert records("grouped-heads") == [record("grouped-heads")]
 
 
 def test_grouped_heads_at_a_small_size(monkeypatch):

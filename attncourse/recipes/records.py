@@ -18,7 +18,7 @@ def records(name: str) -> list[dict[str, Any]]:
 
     Returns:
         One record a seed, in the order of the seeds: the recipe, the environment, how the
-        training went, and the scores.
+        training went, and the scores. What was measured once and without a seed is one record.
 
     Raises:
         FileNotFoundError: if there is no record of that name.
@@ -26,11 +26,11 @@ def records(name: str) -> list[dict[str, Any]]:
     found = []
     for file in _folder().glob("*.json"):
         stem, _, seed = file.stem.rpartition("-seed")
-        if stem == name and seed.isdigit():
+        if file.stem == name or (stem == name and seed.isdigit()):
             found.append(json.loads(file.read_text(encoding="utf-8")))
     if not found:
         raise FileNotFoundError(f"no training by the recipe {name!r} is recorded")
-    return sorted(found, key=lambda record: record["seed"])
+    return sorted(found, key=lambda record: record.get("seed", 0))
 
 
 def write_record(path: str | os.PathLike, record: dict[str, Any]) -> None:
