@@ -4,6 +4,7 @@
 |---|---|
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
+| `dates` | what came when, along a column of years (chapter 20) |
 | `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
 | `heads` | where one word looks, once for every head (chapter 07) |
@@ -18,6 +19,7 @@
 """
 
 from attncourse.figures.blocks import encoder_block, matrices
+from attncourse.figures.dates import Event, preprint_date, timeline
 from attncourse.figures.decoding import choices, kept
 from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
@@ -50,6 +52,7 @@ __all__ = [
     "PURPLE",
     "RED",
     "SKY",
+    "Event",
     "arcs",
     "bands",
     "chain_and_web",
@@ -66,12 +69,14 @@ __all__ = [
     "looking_back",
     "marked_text",
     "matrices",
+    "preprint_date",
     "reached",
     "scene",
     "spotlight",
     "style",
     "tagged_text",
     "three_attentions",
+    "timeline",
     "two_products",
     "whole_transformer",
 ]
