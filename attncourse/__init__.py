@@ -27,6 +27,7 @@ The names that most programs need stand here; all others in modules, such as
 | 15 Image classification | `vision`, `data` |
 | 16 Object detection | `vision`, `data`, `metrics` |
 | 17 Image generation | `vision`, `training`, `metrics`, `data` |
+| 20 Looking back | `recipes`, `figures` |
 | every chapter | `runtime`, `figures`, `exercises`, `teaching` |
 """
 
