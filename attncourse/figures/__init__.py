@@ -5,6 +5,7 @@
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
+| `dates` | what came when, along a column of years (chapter 20) |
 | `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
 | `detector` | a map of positions, and queries that look at it (chapter 16) |
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
@@ -21,6 +22,7 @@
 
 from attncourse.figures.blocks import encoder_block, matrices
 from attncourse.figures.corners import two_judges, window_view
+from attncourse.figures.dates import Event, preprint_date, timeline
 from attncourse.figures.decoding import choices, kept
 from attncourse.figures.detector import query_detector
 from attncourse.figures.entities import tagged_text
@@ -54,6 +56,7 @@ __all__ = [
     "PURPLE",
     "RED",
     "SKY",
+    "Event",
     "arcs",
     "bands",
     "chain_and_web",
@@ -71,6 +74,7 @@ __all__ = [
     "marked_text",
     "matrices",
     "query_detector",
+    "preprint_date",
     "reached",
     "scene",
     "spotlight",
@@ -78,6 +82,7 @@ __all__ = [
     "tagged_text",
     "three_attentions",
     "two_judges",
+    "timeline",
     "two_products",
     "whole_transformer",
     "window_view",
