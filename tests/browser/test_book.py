@@ -112,6 +112,24 @@ def test_nothing_is_wider_than_the_window(visit, width):
         visit.page.set_viewport_size({"width": 1280, "height": 900})
 
 
+# Formulas at every width; code where there is room for the 76 columns that a cell may have.
+@pytest.mark.parametrize("width", [375, 1280, 1440])
+def test_formulas_and_code_stand_inside_their_column(visit, width):
+    what = "mjx-container[display='true']"
+    what += ", .cell_input pre" if width >= 1280 else ""
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    try:
+        wide = visit.page.evaluate(
+            """what => [...document.querySelectorAll(what)]
+                .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+                .map(e => [e.scrollWidth - e.clientWidth, e.parentElement.id || e.innerText])""",
+            what,
+        )
+        assert wide == []
+    finally:
+        visit.page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def serious_violations(page, **options) -> list[str]:
     """Return what axe-core holds to be a serious or critical hindrance, one line a place."""
     found = Axe().run(page, context=AXE_CONTEXT, options=AXE_OPTIONS | options).response
