@@ -180,11 +180,13 @@ class TestInside:
             "1 / 0",
             broken,
             "raise SystemExit",
+            "check('split_heads', split_heads)",
             RIGHT["merge_heads"],
             exercises={**SPLIT, "merge_heads": "merge_heads"},
         )
         assert first["verdict"] == "missing"
         assert "'def split_heads(x, num_heads:': SyntaxError" in first["message"]
+        assert "NameError" not in first["message"]  # what follows from it is no news
         assert second["passed"]
 
     def test_a_bug_that_nobody_has_looked_for_is_not_begun(self):

@@ -111,7 +111,12 @@ def _functions(given: Sequence[str]) -> Callable[[object], bool]:
 
 def _missing(exercise: str, function: str, errors: Sequence[tuple[str, str]]) -> dict:
     """Say that there is no such function; where a cell that names it failed, why."""
-    named = [error for source, error in errors if re.search(rf"\b{function}\b", source)]
+    unknown = f"name {function!r} is not defined"  # of a cell that calls it, such as its check
+    named = [
+        error
+        for source, error in errors
+        if re.search(rf"\b{function}\b", source) and unknown not in error
+    ]
     message = "; ".join([f"No function {function} in the notebook", *named])
     return _verdict(exercise, False, "missing", message)
 
