@@ -103,5 +103,5 @@ def two_judges(picture: Float[Tensor, "1 16 16"]) -> list[Axes]:
     bent = {"connectionstyle": "arc3,rad=0.45", "shrinkA": 0, "shrinkB": 0}
     look = {"arrowstyle": "<->", "color": RED, "lw": 2.5, "mutation_scale": 18}
     axes[1].annotate("", (8, 14), (1, 7), arrowprops=look | bent)
-    axes[1].text(3.6, 9.4, "same?", color=RED, fontsize=11, ha="left")
+    axes[1].text(3.2, 9.4, "same?", color=RED, fontsize=11, ha="left")
     return list(axes)
