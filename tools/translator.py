@@ -21,6 +21,8 @@ from tools.project import ROOT
 
 BROWSER = ROOT / "attncourse" / "browser"
 ENGINE = ("text.js", "transformer.js", "search.js", "weights.js")  # each needs only earlier ones
+PAGE = (*ENGINE, "dom.js", "maps.js", "numbers.js", "tree.js", "python.js", "page.js")
+MARKER = "<!--translator-->"  # where it stands in a page's source
 PART = 393_216  # bytes of the weights, a multiple of three, so that base64 needs no filling
 IMPORT = re.compile(r"^import .*? from \"\./[\w.]+\";\n", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
@@ -30,6 +32,19 @@ def bundle(names: tuple[str, ...] = ENGINE) -> str:
     """Put modules into one script: without imports and exports, each under its name."""
     texts = ((name, (BROWSER / name).read_text(encoding="utf-8")) for name in names)
     return "\n".join(f"// {name}\n\n{EXPORT.sub('', IMPORT.sub('', text))}" for name, text in texts)
+
+
+def page(folder: str) -> tuple[str, str]:
+    """Return the style, for the head of a page, and the form with its script, for the body.
+
+    `folder` is the address, as seen from the page, of what `write` wrote.
+    """
+    style, form = (
+        (BROWSER / name).read_text(encoding="utf-8") for name in ("page.css", "form.html")
+    )
+    known = "".join(f' data-{key}="{value}"' for key, value in manifest().items())
+    form = form.replace("<div id=", f'<div data-folder="{folder}"{known} id=', 1)
+    return f"<style>\n{style}</style>\n", f'{form}<script type="module">\n{bundle(PAGE)}</script>\n'
 
 
 @cache
