@@ -205,10 +205,15 @@ function showLooks() {
         translate({ prompt: [...written.slice(0, place), token] });
         document.getElementById(`piece written ${place}`)?.focus();
       },
-    }, label, unseen(","), ` ${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)}%`, unseen(isWritten ? ", written" : ""));
+    }, label, unseen(","), ` ${likelihood(probability)}`, unseen(isWritten ? ", written" : ""));
     return element("li", {}, button);
   });
   at("others").replaceChildren(...others);
+}
+
+function likelihood(probability) {
+  if (probability < 0.001) return "<0.1%";
+  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)}%`;
 }
 
 async function copy(text, button) {

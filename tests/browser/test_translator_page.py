@@ -104,6 +104,7 @@ def test_another_piece_is_pressed_and_the_sentence_goes_on_from_there(reader):
 
 
 def test_a_sentence_that_is_ended_by_hand_ends(reader):
+    reader.translate("A man in a blue shirt")
     ends = reader.at("others").locator("button:enabled", has_text="<eos>")
     place = reader.at("written").locator("label").count() - 1
     while place and not ends.count():
@@ -185,6 +186,16 @@ def test_the_beam_grows_by_keys_and_names_the_winner(reader):
     reader.page.keyboard.press("ArrowRight")
     assert columns.count() == 2
     assert f"2 of {steps}" in tree.inner_text()
+
+
+def test_what_the_page_says_about_its_examples(book, run):
+    text = (book / ADDRESS).read_text("utf-8")
+    assert "The meaning of life is forty-two." in text
+    assert "life becomes a small child" in text
+    assert "tout-petit" in run.translator(["The meaning of life is forty-two."])[0]
+    assert "“A dog” without its full stop" in text
+    assert run.translator(["A dog"])[0].lower().count("un chien") > 1
+    assert run.translator(["A dog."]) == ["Un chien."]
 
 
 def test_the_page_and_its_parts_agree(book):
