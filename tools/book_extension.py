@@ -8,6 +8,8 @@ Citations are marked up as the list items that they are, for readers who listen 
 
 The theme's toggles in the table of contents, of pages that have pages below them, get a name.
 
+A social preview describes a page in the words of its own description, not in its first words.
+
 A page of source leads back to the documentation of each name, whether that is filed under the
 package or under its module; Sphinx assumes one of the two for all names of a module.
 
@@ -83,6 +85,17 @@ def name_toggles(app, pagename, templatename, context, doctree):
     context["generate_toctree_html"] = named
 
 
+def describe_previews(app, pagename, templatename, context, doctree):
+    """Let the preview's description be the page's."""
+    described = re.search(r'<meta content="([^"]+)" name="description" />', context["metatags"])
+    if described:
+        context["metatags"] = re.sub(
+            r'(?<=<meta property="og:description" content=")[^"]*',
+            lambda _: described[1],
+            context["metatags"],
+        )
+
+
 def lead_back(app, pagename, templatename, context, doctree):
     """Correct the links from a page of source to the names documented elsewhere."""
     if not pagename.startswith("_modules/"):
@@ -121,5 +134,6 @@ def setup(app):
     app.connect("html-page-context", lead_back)
     app.connect("html-page-context", put_translator)
     app.connect("build-finished", write_model)
+    app.connect("html-page-context", describe_previews, priority=900)  # after they are written
     app.connect("html-page-context", name_toggles, priority=900)  # after the theme's own
     return {"parallel_read_safe": True, "parallel_write_safe": True}
