@@ -87,12 +87,13 @@ def name_toggles(app, pagename, templatename, context, doctree):
 
 def describe_previews(app, pagename, templatename, context, doctree):
     """Let the preview's description be the page's."""
-    described = re.search(r'<meta content="([^"]+)" name="description" />', context["metatags"])
+    tags = context.get("metatags", "")  # the index of names has none
+    described = re.search(r'<meta content="([^"]+)" name="description" />', tags)
     if described:
         context["metatags"] = re.sub(
             r'(?<=<meta property="og:description" content=")[^"]*',
             lambda _: described[1],
-            context["metatags"],
+            tags,
         )
 
 
