@@ -74,8 +74,8 @@ def engine(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("engine")
     tool.write(folder)
     script = tool.bundle() + (
-        "Object.assign(globalThis, { splitWords, joinWords, download, greedy, beamSearch, retrace, "
-        "PAD });"
+        "Object.assign(globalThis, { splitWords, joinWords, download, greedy, beamSearch, retrace, logSoftmax, "
+        "largestPlaces });"
     )
     (folder / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8"><script type="module">{script}</script>', "utf-8"
@@ -235,6 +235,16 @@ def compare(model, engine, source, written):
 def test_logits_and_weights_of_all_heads_are_the_same(run, engine, text):
     source = run.source.encode(split_words(text))
     compare(run.model, engine, source, translated_by_python(run, text)[0])
+
+
+def test_the_unknown_never_comes(engine):
+    shares = engine("() => [...logSoftmax([0, 0, 0, 9, 0])].map(Math.exp)")
+    assert shares == pytest.approx([1 / 4, 1 / 4, 1 / 4, 0, 1 / 4])
+
+
+def test_the_largest_are_found_in_order_and_of_equals_the_first(engine):
+    assert engine("() => largestPlaces([2, 7, 1, 7, -1 / 0, 5], 4)") == [1, 3, 5, 0]
+    assert engine("() => largestPlaces([3, 4], 5)") == [1, 0]
 
 
 def test_a_head_that_is_switched_off_gives_zeros(run, engine):
