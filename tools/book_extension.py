@@ -12,11 +12,19 @@ A social preview describes a page in the words of its own description, not in it
 
 A page of source leads back to the documentation of each name, whether that is filed under the
 package or under its module; Sphinx assumes one of the two for all names of a module.
+
+The page of the translator gets its form and script, and the book the model that the page asks for.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Sphinx knows this folder alone
+
+from tools import translator
 
 DISPLAY_MATHS = re.compile(r"^( *)\$\$(.+?)\$\$ *$", re.MULTILINE | re.DOTALL)
 INLINE_MATHS = re.compile(r"(?<![\\$\w`])\$([^$`]+?)\$(?![\w$])")
@@ -79,12 +87,13 @@ def name_toggles(app, pagename, templatename, context, doctree):
 
 def describe_previews(app, pagename, templatename, context, doctree):
     """Let the preview's description be the page's."""
-    described = re.search(r'<meta content="([^"]+)" name="description" />', context["metatags"])
+    tags = context.get("metatags", "")  # the index of names has none
+    described = re.search(r'<meta content="([^"]+)" name="description" />', tags)
     if described:
         context["metatags"] = re.sub(
             r'(?<=<meta property="og:description" content=")[^"]*',
             lambda _: described[1],
-            context["metatags"],
+            tags,
         )
 
 
@@ -104,12 +113,28 @@ def lead_back(app, pagename, templatename, context, doctree):
     context["body"] = re.sub(r'#(attncourse\.[\w.]+)"', correct, context["body"])
 
 
+def put_translator(app, pagename, templatename, context, doctree):
+    """Put form and script where the page of the translator has its marker."""
+    if translator.MARKER in context.get("body", ""):
+        style, body = translator.page(context["pathto"]("_static/translator/", 1))
+        context["metatags"] += style
+        context["body"] = context["body"].replace(translator.MARKER, body)
+
+
+def write_model(app, error):
+    """Write the model's parts. In the source's `_static` every page of the book would load them."""
+    if error is None and app.builder.format == "html":
+        translator.write(Path(app.outdir) / "_static" / "translator")
+
+
 def setup(app):
     # Around napoleon, which reads the sections at priority 500.
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
     app.connect("html-page-context", mark_citations)
     app.connect("html-page-context", lead_back)
+    app.connect("html-page-context", put_translator)
+    app.connect("build-finished", write_model)
     app.connect("html-page-context", describe_previews, priority=900)  # after they are written
     app.connect("html-page-context", name_toggles, priority=900)  # after the theme's own
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from attncourse.recipes import Run, shipped
+from tests.browser.reading import ADDRESS, CAPTION, Reader
 from tools.project import BOOK, ZIP_NAME
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
@@ -143,3 +145,25 @@ def file_visitor(browser, book, tmp_path_factory) -> Iterator[Visitor]:
     visitor = Visitor(browser, (folder / Path(ZIP_NAME).stem).as_uri() + "/")
     yield visitor
     visitor.context.close()
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """The shipped translator, which the translator's page is held to."""
+    return shipped()
+
+
+@pytest.fixture
+def opened(visitor) -> Iterator[Visit]:
+    """The translator's page, new."""
+    visit = visitor.open(ADDRESS)
+    yield visit
+    visit.page.close()
+
+
+@pytest.fixture
+def reader(opened) -> Reader:
+    """A reader who has translated a caption."""
+    reader = Reader(opened.page)
+    reader.translate(CAPTION)
+    return reader
