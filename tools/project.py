@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "_build" / "html"
+COLAB_FOLDER = ROOT / "_build" / "colab"
 ZIP_NAME = "attncourse-book.zip"
 
 
@@ -36,14 +37,18 @@ def pages_url(repository: str) -> str:
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
-def bootstrap_source(root: Path = ROOT) -> str:
-    """Return the first code cell of every notebook: on Colab it installs the package."""
+def bootstrap_source(root: Path = ROOT, state: str = "") -> str:
+    """Return the first code cell of every notebook: on Colab it installs the package.
+
+    `state` is a commit or a branch; without it, the tag of the version.
+    """
+    state = state or f"v{version(root)}"
     return (
         "import importlib.util\n\n"
         'spec = importlib.util.find_spec("attncourse")\n'
         "if spec is None or spec.origin is None:  # a mere folder has no origin\n"
         f'    %pip install -q "attncourse @ git+https://github.com/{repository(root)}'
-        f'@v{version(root)}"'
+        f'@{state}"'
     )
 
 
