@@ -8,6 +8,9 @@ Citations are marked up as the list items that they are, for readers who listen 
 
 The theme's toggles in the table of contents, of pages that have pages below them, get a name.
 
+The rocket opens a chapter on Colab from the branch that is made for it (tools/colab), while the links
+to a page's source lead to the branch on which it is written; the theme has one setting for both.
+
 A page of source leads back to the documentation of each name, whether that is filed under the
 package or under its module; Sphinx assumes one of the two for all names of a module.
 """
@@ -75,6 +78,15 @@ def name_toggles(app, pagename, templatename, context, doctree):
     context["generate_toctree_html"] = named
 
 
+def open_colab_branch(app, pagename, templatename, context, doctree):
+    """Let the launch button open the notebook that is made for Colab."""
+    branch = app.config.html_theme_options.get("repository_branch", "main")
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons") or []:
+            if button.get("text") == "Colab":
+                button["url"] = button["url"].replace(f"/blob/{branch}/", "/blob/colab/")
+
+
 def lead_back(app, pagename, templatename, context, doctree):
     """Correct the links from a page of source to the names documented elsewhere."""
     if not pagename.startswith("_modules/"):
@@ -97,5 +109,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
     app.connect("html-page-context", mark_citations)
     app.connect("html-page-context", lead_back)
-    app.connect("html-page-context", name_toggles, priority=900)  # after the theme's own
+    # After the theme's own.
+    app.connect("html-page-context", name_toggles, priority=900)
+    app.connect("html-page-context", open_colab_branch, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -86,8 +86,10 @@ class Book:
             raise ValueError(f"the link to {link} leads nowhere")
         if not label:
             return Target(where)
-        found = self.sections[where].get(label) or self.labels.get(label)
-        if found is None or (path and found.page != where):
+        found = self.sections[where].get(label)
+        if found is None and not path:  # behind a file's name only headings are found
+            found = self.labels.get(label)
+        if found is None:
             raise ValueError(f"the link to {link} leads nowhere")
         return found
 
