@@ -8,8 +8,8 @@ Citations are marked up as the list items that they are, for readers who listen 
 
 The theme's toggles in the table of contents, of pages that have pages below them, get a name.
 
-The rocket opens a chapter on Colab from the branch that is made for it (tools/colab), while the links
-to a page's source lead to the branch on which it is written; the theme has one setting for both.
+The rocket opens a chapter on Colab from the branch that is made for it (tools/colab). Links to a
+page's source lead to the branch on which it is written; the theme has one setting for both.
 
 A page of source leads back to the documentation of each name, whether that is filed under the
 package or under its module; Sphinx assumes one of the two for all names of a module.

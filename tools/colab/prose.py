@@ -147,7 +147,7 @@ class Prose:
 
     def _solution_end(self, found: Directive) -> str:
         self.solution = ""
-        return "\n</details>\n"
+        return "</details>\n"
 
     def _anchor(self, label: str) -> str:
         """Return an anchor to stand before a block, if the page links to it."""
