@@ -54,7 +54,7 @@ def prose(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
-every_notebook = pytest.mark.parametrize("page", [*Book().notebooks], ids=lambda p: Path(p).name)
+every_notebook = pytest.mark.parametrize("page", book().notebooks, ids=lambda p: Path(p).name)
 
 
 @every_notebook

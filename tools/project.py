@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "_build" / "html"
 COLAB_FOLDER = ROOT / "_build" / "colab"
+COLAB_BRANCH = "colab"
 ZIP_NAME = "attncourse-book.zip"
 
 
@@ -26,7 +27,7 @@ def repository(root: Path = ROOT) -> str:
 
 
 def version(root: Path = ROOT) -> str:
-    """Return the version that a release carries and the notebooks install."""
+    """Return the version that a release carries."""
     return _find(r'^version = "(.+)"$', root / "pyproject.toml")
 
 
@@ -37,12 +38,11 @@ def pages_url(repository: str) -> str:
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
-def bootstrap_source(root: Path = ROOT, state: str = "") -> str:
-    """Return the first code cell of every notebook: on Colab it installs the package.
+def bootstrap_source(root: Path = ROOT, state: str = "main") -> str:
+    """Return the first code cell of every notebook: where the package is missing, it installs it.
 
-    `state` is a commit or a branch; without it, the tag of the version.
+    `state` is a branch or a commit: the notebooks made for Colab name the one they are made of.
     """
-    state = state or f"v{version(root)}"
     return (
         "import importlib.util\n\n"
         'spec = importlib.util.find_spec("attncourse")\n'
@@ -53,7 +53,8 @@ def bootstrap_source(root: Path = ROOT, state: str = "") -> str:
 
 
 def colab_url(notebook: str, root: Path = ROOT) -> str:
-    """Return the address that opens a notebook of `chapters/` on Colab."""
+    """Return the address that opens on Colab what is made of a notebook of `chapters/`."""
     return (
-        f"https://colab.research.google.com/github/{repository(root)}/blob/main/chapters/{notebook}"
+        f"https://colab.research.google.com/github/{repository(root)}"
+        f"/blob/{COLAB_BRANCH}/chapters/{notebook}"
     )
