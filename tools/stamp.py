@@ -98,7 +98,7 @@ def main() -> None:
         sys.exit(str(error))
     for path in changed:
         print(path.relative_to(ROOT).as_posix())
-    if changed:
+    if any(path.name == "README.md" for path in changed):
         tag = f"v{version()}"
         print(
             f"The README installs {tag} from github.com/{repository()}. When this is committed:\n"
