@@ -28,6 +28,7 @@ The names that most programs need stand here; all others in modules, such as
 | 16 Object detection | `vision`, `data`, `metrics` |
 | 17 Image generation | `vision`, `training`, `metrics`, `data` |
 | 18 BERT and GPT | `language`, `data`, `metrics`, `decoding` |
+| 19 Efficient attention | `attention`, `masks`, `runtime` |
 | 20 Looking back | `recipes`, `figures` |
 | every chapter | `runtime`, `figures`, `exercises`, `teaching` |
 """

@@ -21,7 +21,8 @@ from attncourse.teaching.assignments import BOOK, IMPORTS, _plain
 from attncourse.teaching.notebooks import Cell, checked_exercises, read_cells, write_cells
 from tools.project import bootstrap_source, pages_url, repository
 
-CHAPTERS = sorted(CHAPTER.parent.glob("[0-9]*.ipynb"))
+PAGES = sorted(CHAPTER.parent.glob("[0-9]*.ipynb"))  # of the chapters, and the deeper ones
+CHAPTERS = [path for path in PAGES if checked_exercises(read_cells(path))]
 EACH = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
 
@@ -111,11 +112,13 @@ def test_the_command_writes_beside_what_the_teacher_works_on(tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("no JSON", "is no notebook"),
+        ("", "is empty"),
+        ("no JSON", "is not JSON (Expecting value: line 1 column 1"),
         (b"\xff\xfe\x00", "is no notebook"),
         ("[" * 100_000, "is no notebook"),
         ("[1, 2]", "has no cells"),
         ('{"cells": {}}', "has no cells"),
+        ('{"nbformat": 3, "worksheets": []}', "its format is 3, wanted 4"),
         ('{"cells": [7]}', "cell 1 of"),
         ('{"cells": [{"cell_type": "code", "source": [1]}]}', "cell 1 of"),
         ('{"cells": []}', "has no exercises with a check"),
@@ -141,7 +144,18 @@ def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path, monkeypatch):
 
 def test_a_chapter_that_is_not_there_is_named(tmp_path, capsys):
     assert cli.main(["assignment", str(tmp_path / "moon.ipynb")]) == 1
-    assert "moon.ipynb" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "chapter must be a notebook" in said
+    assert "moon.ipynb" in said
+    assert cli.main(["assignment", str(tmp_path)]) == 1
+    assert f"chapter must be a notebook, got the folder {tmp_path}" in capsys.readouterr().err
+
+
+def test_no_folder_is_made_for_an_assignment(tmp_path):
+    """Kind: silent. A misspelt folder was made."""
+    with refused(FileNotFoundError, "hoemwork", "07.ipynb"):
+        write_assignment(CHAPTER, tmp_path / "hoemwork" / "07.ipynb")
+    assert not list(tmp_path.iterdir())
 
 
 def test_links_and_equations_lead_to_the_book():

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from attncourse.exercises import EXERCISES
+from tools.budget import MOST_CELLS, MOST_MINUTES, MOST_WORDS, length_of, stated_minutes
 from tools.execute import normalise
 from tools.project import ROOT, bootstrap_source, colab_url
 
@@ -200,6 +201,30 @@ def the_file_is_normalised(notebook, name):
         yield "the file is not as `make execute` writes it"
 
 
+@rule
+def the_page_keeps_its_budget(notebook, name):
+    page = length_of(notebook)
+    for size, most, what in (
+        (page.words, MOST_WORDS, "words"),
+        (page.cells, MOST_CELLS, "open code cells"),
+        (page.minutes, MOST_MINUTES, "minutes"),
+    ):
+        if size > most:
+            yield f"the page has {size} {what}, more than {most}"
+    if stated_minutes(notebook) != page.minutes:
+        yield f"the page states {stated_minutes(notebook)} minutes, and takes {page.minutes}"
+
+
+@rule
+def the_reader_has_to_answer(notebook, name):
+    prose = [cell.source if cell.cell_type == "markdown" else "" for cell in notebook.cells]
+    if "".join(prose).count("**Predict") < 2:
+        yield "the reader predicts less than twice"
+    at = [place for place, text in enumerate(prose) if "{exercise-start}" in text]
+    if not any(place < 0.7 * len(prose) for place in at):
+        yield "no exercise stands before the last third"
+
+
 def dead_links(text: str) -> list[str]:
     """Return a complaint for each link to a label that no page of the book defines."""
     targets = re.findall(r"\]\(#([^)]+)\)", text)
@@ -229,8 +254,15 @@ def labels_in(text: str) -> set[str]:
     return {*before, *options, *equations, *slugs}
 
 
+# Chapters of the first edition, which are still to be made shorter.
+UNREVISED = {"03", "04", "05", "06", "07", "09", "10", "11", "12"}
+OF_THE_SECOND = {"the_page_keeps_its_budget", "the_reader_has_to_answer"}
+
+
 def breaches(notebook: NotebookNode, name: str) -> list[str]:
-    return [sentence for check in RULES.values() for sentence in check(notebook, name)]
+    left_out = OF_THE_SECOND if name[:2] in UNREVISED else set()
+    rules = [check for each, check in RULES.items() if each not in left_out]
+    return [sentence for check in rules for sentence in check(notebook, name)]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -243,6 +275,12 @@ def test_chapter_keeps_every_rule(path):
 def test_page_links_lead_somewhere(path):
     found = dead_links(path.read_text(encoding="utf-8"))
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("number", sorted(UNREVISED))
+def test_an_unrevised_chapter_needs_its_second_edition(number):
+    pages = [(nbformat.read(p, as_version=4), p.name) for p in CHAPTERS if p.name[:2] == number]
+    assert any(list(RULES[name](*page)) for name in OF_THE_SECOND for page in pages)
 
 
 def test_every_notebook_is_a_page_of_the_book_and_the_other_way_round():
@@ -294,6 +332,9 @@ def sound() -> NotebookNode:
                 outputs=[new_output("execute_result", {"text/plain": "4"}, execution_count=4)],
                 execution_count=4,
             ),
+            new_markdown_cell(":::{exercise-start}\n:::\n\nDo.\n\n:::{exercise-end}\n:::"),
+            new_markdown_cell("**Predict.** How many?\n\n**Predict, then run.** Why?"),
+            new_markdown_cell("**It takes** 10 minutes to read and try."),
         ],
         metadata={"myst": {"html_meta": {"description": "A sound notebook."}}},
     )
@@ -447,6 +488,36 @@ def _(notebook):
 @plants("the_file_is_normalised", "not as `make execute` writes it")
 def _(notebook):
     notebook.cells[2].metadata["execution"] = {"iopub.execute_input": "2020-01-01"}
+
+
+@plants("the_page_keeps_its_budget", f"more than {MOST_WORDS}")
+def _(notebook):
+    notebook.cells[0].source += " word" * MOST_WORDS
+
+
+@plants("the_page_keeps_its_budget", f"open code cells, more than {MOST_CELLS}")
+def _(notebook):
+    notebook.cells += [notebook.cells[2]] * MOST_CELLS
+
+
+@plants("the_page_keeps_its_budget", f"minutes, more than {MOST_MINUTES}")
+def _(notebook):
+    notebook.cells += [notebook.cells[5]] * 12
+
+
+@plants("the_page_keeps_its_budget", "the page states None minutes, and takes 10")
+def _(notebook):
+    del notebook.cells[7]
+
+
+@plants("the_reader_has_to_answer", "predicts less than twice")
+def _(notebook):
+    notebook.cells[6].source = "**Predict.** How many?"
+
+
+@plants("the_reader_has_to_answer", "no exercise stands before the last third")
+def _(notebook):
+    notebook.cells.append(notebook.cells.pop(5))
 
 
 @pytest.mark.parametrize(("name", "sentence", "plant"), BREACHES)

@@ -16,7 +16,7 @@ from attncourse import cli
 from attncourse.exercises import EXERCISES, Verdict
 from attncourse.exercises.judging import limits
 from attncourse.teaching import Mark, supervision
-from attncourse.teaching.marking import COLUMNS, SECONDS
+from attncourse.teaching.marking import COLUMNS, NOT_JUDGED, SECONDS
 
 PAGE = CHAPTER.parent / "for_teachers.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -95,6 +95,7 @@ def test_the_table_has_a_row_for_each_student_and_exercise(marked):
     assert found["Ben", "merge_heads"]["passed"] == "0"
     assert "No function attend_heads" in found["Chen", "padded_heads"]["message"]
     assert found["dora", "split_heads"]["verdict"] == "unreadable"
+    assert {row["passed"] for row in rows if row["name"] == "dora"} == {""}
 
 
 def test_the_page_names_every_kind_of_verdict_and_every_column():
@@ -102,10 +103,13 @@ def test_the_page_names_every_kind_of_verdict_and_every_column():
     judged = re.findall(r'`"([\w ]+)"`', Verdict.__doc__ or "")
     ours = re.findall(r'`"([\w ]+)"`', Mark.__doc__ or "")
     assert told == {*judged, *ours, *COLUMNS}
-    assert len(ours) == 6
+    assert len(ours) == 7
+    table = TEXT.split("| not marked |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `([\w ]+)`", table, re.MULTILINE) == list(NOT_JUDGED)
     assert f"{SECONDS:g} seconds" in TEXT
     assert f"{supervision.PRINTED // 10**6} MB" in TEXT
-    assert f"{limits.COMPUTING:g} seconds of computing" in TEXT
+    assert f"{limits.COMPUTING:g} seconds of computing, or {limits.LASTING:g} seconds" in TEXT
+    assert f"well above {limits.LASTING:g}." in TEXT
 
 
 def weeks() -> Iterator[tuple[str, float, list[str]]]:
@@ -124,6 +128,13 @@ def test_the_plan_of_the_term_has_all_chapters_and_gives_their_exercises():
     for read, _, homework in plan:
         for name in homework:
             assert f"{EXERCISES[name].chapter} " in read
+
+
+def test_the_plan_says_for_which_chapters_to_name_the_exercises():
+    given = {name for _, _, homework in weeks() for name in homework}
+    more = {exercise.chapter for name, exercise in EXERCISES.items() if name not in given}
+    (told,) = re.findall(r"Chapters ([\d, and]+) have more\s+exercises than the plan", TEXT)
+    assert re.findall(r"\d\d", told) == sorted(more)
 
 
 def test_the_hours_of_the_plan_are_enough_for_its_chapters():

@@ -5,16 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 
 import pytest
 import torch
-from homework import RIGHT, give, hand_in
+from homework import CHAPTER, RIGHT, give, hand_in
 from support import refused
 from torch.nn import functional
 
 from attncourse import cli
 from attncourse.exercises.judging import engine, limits
-from attncourse.teaching import Mark, mark_folder, supervision, worker, write_marks
+from attncourse.teaching import (
+    Mark,
+    mark_folder,
+    supervision,
+    worker,
+    write_assignment,
+    write_marks,
+)
 from attncourse.teaching.guards import Bindings
 from attncourse.teaching.marking import require_marks_path
 from attncourse.teaching.notebooks import Cell, student_name
@@ -114,8 +122,8 @@ def main_stays(monkeypatch):
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
-def judged(*cells: str, exercises: dict[str, str] = SPLIT) -> list[dict]:
-    return list(worker.examine([IMPORTS, *cells], exercises, worker.prepare(exercises)))
+def judged(*cells: str, exercises: dict[str, str] = SPLIT, given: Sequence[str] = ()) -> list[dict]:
+    return list(worker.examine([IMPORTS, *cells], exercises, given, worker.prepare(exercises)))
 
 
 @pytest.mark.usefixtures("main_stays")
@@ -172,12 +180,32 @@ class TestInside:
             "1 / 0",
             broken,
             "raise SystemExit",
+            "check('split_heads', split_heads)",
             RIGHT["merge_heads"],
             exercises={**SPLIT, "merge_heads": "merge_heads"},
         )
         assert first["verdict"] == "missing"
-        assert "code cell 3: SyntaxError" in first["message"]
+        assert "'def split_heads(x, num_heads:': SyntaxError" in first["message"]
+        assert "NameError" not in first["message"]  # what follows from it is no news
         assert second["passed"]
+
+    def test_a_bug_that_nobody_has_looked_for_is_not_begun(self):
+        """Kind: misjudged. The untouched function to mend was a misconception of the student's."""
+        bug = "def split_heads(x, num_heads):\n    return x.unflatten(-1, (num_heads, -1))"
+        for cells, verdict in [
+            ([bug], "stub"),
+            ([bug.replace("unflatten", "flatten"), bug], "stub"),
+            ([bug, f"{bug} * 2"], "contract"),  # the name stands for something else in the end
+            ([f"{bug}.flip(0)"], "contract"),
+        ]:
+            (found,) = judged(*cells, given=["not Python", "x = 1", bug])
+            assert found["verdict"] == verdict, cells
+            assert ("as it was given" in found["message"]) == (verdict == "stub")
+
+    def test_who_returns_the_right_function_of_the_assignment_has_passed(self):
+        """A teacher may mark by a notebook in which he has solved the exercises."""
+        (verdict,) = judged(RIGHT["split_heads"], given=[RIGHT["split_heads"]])
+        assert verdict["passed"]
 
     def test_the_last_definition_counts(self):
         (verdict,) = judged("def split_heads(x, num_heads):\n    pass", RIGHT["split_heads"])
@@ -218,11 +246,14 @@ def test_what_cannot_be_marked_is_named(tmp_path, capsys):
     made_up = {"cell_type": "code", "source": 'check("moon", f)', "metadata": {}}
     (tmp_path / "moon.ipynb").write_text(json.dumps({"cells": [made_up]}))
     for given, folder, said in [
+        (assignment, tmp_path / "missing", "folder"),
         (assignment, tmp_path / "missing", "missing"),
-        (assignment, assignment, "homework.ipynb"),
+        (tmp_path, assignment, f"assignment must be a notebook, got the folder {tmp_path}"),
+        (assignment, assignment, f"got the file {assignment}"),
         (assignment, tmp_path / "empty", "empty"),
         (tmp_path / "no.ipynb", tmp_path, "checks no exercise"),
         (tmp_path / "moon.ipynb", tmp_path, "'moon'"),
+        (tmp_path / "nowhere.ipynb", tmp_path, "assignment must be a notebook"),
         (tmp_path / "nowhere.ipynb", tmp_path, "nowhere.ipynb"),
     ]:
         output = tmp_path / "marks.csv"
@@ -248,6 +279,15 @@ def test_a_table_takes_no_other_files_place(tmp_path, capsys, name):
     require_marks_path(tmp_path / "new.csv")
 
 
+def test_no_folder_is_made_for_a_table(tmp_path, capsys):
+    """Kind: silent. A misspelt folder was made."""
+    assignment = give(tmp_path, only=["split_heads"])
+    output = tmp_path / "mraks" / "marks.csv"
+    assert cli.main(["mark", str(assignment), str(tmp_path), "-o", str(output)]) == 1
+    assert str(output.parent) in capsys.readouterr().err
+    assert not output.parent.exists()
+
+
 @pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
 def test_a_time_that_is_none_is_refused(tmp_path, own_errors, seconds):
     with refused(ValueError, "seconds", str(seconds)):
@@ -270,6 +310,55 @@ def test_two_of_one_name_are_pointed_out(tmp_path, capsys, monkeypatch):
     assert "no notebooks: c.zip\n" in said
 
 
+def test_who_gives_no_name_is_told_apart_by_the_folder(tmp_path, capsys, monkeypatch):
+    """Kind: misread. Both lines began with "homework"."""
+    assignment = give(tmp_path, only=["split_heads"])
+    monkeypatch.chdir(tmp_path)
+    for folder in ("12_ada.b", "13_ben"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "homework.ipynb").write_text("")
+    assert cli.main(["mark", str(assignment), "."]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("12_ada.b/homework: 1 not marked; unreadable: ")
+    assert said[1].startswith("13_ben/homework: 1 not marked; unreadable: ")
+    assert not any("stands in" in line for line in said)
+
+
+def test_the_homework_of_another_chapter_is_named_and_not_marked(tmp_path, capsys, monkeypatch):
+    """Kind: misread. All of it was "missing", without a hint."""
+    monkeypatch.chdir(tmp_path)
+    give(tmp_path, only=["split_heads", "merge_heads"]).rename("short.ipynb")
+    other, _ = write_assignment(CHAPTER, "other.ipynb", only=["multi_head", "padded_heads"])
+    (tmp_path / "returned").mkdir()
+    hand_in(tmp_path / "returned" / "a.ipynb", other, "Ada", RIGHT)
+    monkeypatch.setattr("attncourse.teaching.marking.supervise", None)  # no cell runs
+    assert cli.main(["mark", "short.ipynb", "returned"]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("Ada: 2 not marked; another assignment: ")
+    assert "multi_head, padded_heads" in first
+
+
+def test_what_was_not_judged_is_left_out_of_the_counts(tmp_path, capsys, monkeypatch):
+    """Kind: misread. A file that nobody could open lowered the share of a question."""
+    assignment = give(tmp_path, only=["split_heads", "merge_heads"])
+    monkeypatch.chdir(tmp_path)
+    for file in ("a", "b", "c"):
+        hand_in(tmp_path / f"{file}.ipynb", assignment, file, {})
+    done = {"verdict": "passed", "message": "", "passed": True}
+    late = "time", "Stopped."
+    answers = iter([({"split_heads": done}, late), ({}, late), ({"split_heads": done}, late)])
+    monkeypatch.setattr("attncourse.teaching.marking.supervise", lambda *_: next(answers))
+    assert cli.main(["mark", str(assignment), "."]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        "a: 1 of 1 passed, 1 not marked; merge_heads time",
+        "b: 2 not marked; time: Stopped.",
+    ]
+    assert said[4:6] == ["split_heads: 2 of 2 passed, 1 not marked", "merge_heads: 3 not marked"]
+    rows = list(csv.DictReader((tmp_path / "marks.csv").read_text("utf-8-sig").splitlines()))
+    assert [row["passed"] for row in rows] == ["1", "", "", "", "1", ""]
+
+
 def test_what_was_marked_before_a_ctrl_c_is_in_the_table(tmp_path, capsys, monkeypatch):
     assignment = give(tmp_path, only=["split_heads"])
     monkeypatch.chdir(tmp_path)
@@ -284,9 +373,15 @@ def test_what_was_marked_before_a_ctrl_c_is_in_the_table(tmp_path, capsys, monke
 
     monkeypatch.setattr("attncourse.teaching.marking.supervise", supervise)
     assert cli.main(["mark", str(assignment), "."]) == 130
-    assert capsys.readouterr().out.startswith("a: 0 of 1 passed; stub")
+    said = capsys.readouterr()
+    assert said.out.startswith("a: 0 of 1 passed; stub")
+    assert "interrupted" in said.err
+    assert "marks.csv" in said.err
     (row,) = csv.DictReader((tmp_path / "marks.csv").read_text("utf-8-sig").splitlines())
     assert (row["name"], row["verdict"]) == ("a", "stub")
+    assert cli.main(["mark", str(assignment), ".", "-o", "none.csv"]) == 130
+    assert "nothing was marked" in capsys.readouterr().err
+    assert not (tmp_path / "none.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -296,7 +391,16 @@ def test_what_was_marked_before_a_ctrl_c_is_in_the_table(tmp_path, capsys, monke
         ("student='  李  雷 '", "李 雷"),
         ('student = "O\'Neill"', "O'Neill"),
         ('student = ""  # your name, between the quotes', ""),
-        ("student = Ada", ""),
+        ("student = Ada Lovelace  # me", "Ada Lovelace"),  # no Python, but clear
+        ("student = 2023", "2023"),
+        (r'student = "Ada \"Lady\" L."', 'Ada "Lady" L.'),
+        (r'student = "\u674e \ud800 \d"', r"李 \d"),
+        ('student = "Ada', '"Ada'),
+        ("student = None", ""),
+        ('student == "x"', ""),
+        (f"student = {'(' * 10**6}", "(" * 80),
+        ('student = ""\nstudent = "Ada"', "Ada"),
+        ("student = print('no')", "print('no')"),
         ('student = "\x1b[2JAda\x07"', "[2JAda"),
         (f'student = "{"A" * 1000}"', "A" * 80),
         ('# student = "x"', ""),

@@ -11,6 +11,8 @@ The theme's toggles in the table of contents, of pages that have pages below the
 The rocket opens a chapter on Colab from the branch that is made for it (tools/colab). Links to a
 page's source lead to the branch on which it is written; the theme has one setting for both.
 
+A social preview describes a page in the words of its own description, not in its first words.
+
 A page of source leads back to the documentation of each name, whether that is filed under the
 package or under its module; Sphinx assumes one of the two for all names of a module.
 """
@@ -87,6 +89,17 @@ def open_colab_branch(app, pagename, templatename, context, doctree):
                 button["url"] = button["url"].replace(f"/blob/{branch}/", "/blob/colab/")
 
 
+def describe_previews(app, pagename, templatename, context, doctree):
+    """Let the preview's description be the page's."""
+    described = re.search(r'<meta content="([^"]+)" name="description" />', context["metatags"])
+    if described:
+        context["metatags"] = re.sub(
+            r'(?<=<meta property="og:description" content=")[^"]*',
+            lambda _: described[1],
+            context["metatags"],
+        )
+
+
 def lead_back(app, pagename, templatename, context, doctree):
     """Correct the links from a page of source to the names documented elsewhere."""
     if not pagename.startswith("_modules/"):
@@ -109,6 +122,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
     app.connect("html-page-context", mark_citations)
     app.connect("html-page-context", lead_back)
+    app.connect("html-page-context", describe_previews, priority=900)  # after they are written
     # After the theme's own.
     app.connect("html-page-context", name_toggles, priority=900)
     app.connect("html-page-context", open_colab_branch, priority=900)

@@ -24,10 +24,14 @@ def mark(asked: argparse.Namespace) -> int:
     """Mark a folder of returned notebooks: a line each, then the exercises, then the table."""
     require_marks_path(asked.output)  # else known only when all is done
     marks: list[Mark] = []
-    for of_one in mark_folder(asked.assignment, asked.folder, seconds=asked.seconds):
-        print(_line(of_one), flush=True)
-        marks += of_one
-        write_marks(asked.output, marks)  # so that a Ctrl-C, or a full disk, loses none of them
+    try:
+        for of_one in mark_folder(asked.assignment, asked.folder, seconds=asked.seconds):
+            write_marks(asked.output, [*marks, *of_one])  # now: what is told below is kept
+            marks += of_one
+            print(_line(of_one), flush=True)
+    except KeyboardInterrupt:
+        kept = f"the lines above are in {asked.output}" if marks else "nothing was marked"
+        raise KeyboardInterrupt(f"interrupted: {kept}") from None
     print()
     for exercise in dict.fromkeys(mark.exercise for mark in marks):
         print(f"{exercise}: {_passed([mark for mark in marks if mark.exercise == exercise])}")
@@ -55,7 +59,12 @@ def _line(marks: list[Mark]) -> str:
 
 
 def _passed(marks: list[Mark]) -> str:
-    return f"{sum(mark.passed for mark in marks)} of {len(marks)} passed"
+    """Count what was passed of what was judged, and what was not: '1 of 2 passed, 1 not marked'."""
+    judged = [mark.passed for mark in marks if mark.judged]
+    counts = [f"{sum(judged)} of {len(judged)} passed"] if judged else []
+    if len(judged) < len(marks):
+        counts.append(f"{len(marks) - len(judged)} not marked")
+    return ", ".join(counts)
 
 
 def _shared_names(marks: list[Mark]) -> dict[str, list[str]]:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attncourse.exercises import EXERCISES
-from attncourse.teaching.notebooks import CHECK, Cell, read_cells, write_cells
+from attncourse.teaching.notebooks import (
+    CHECK,
+    Cell,
+    read_cells,
+    require_folder_for,
+    require_notebook,
+    write_cells,
+)
 
 BOOK = "https://attncourse.github.io/attncourse/chapters/"
 START = re.compile(r"^:::+\{exercise-start\} *(.*)\n(?::\w+:.*\n)*:::+ *$", re.MULTILINE)
@@ -66,7 +73,7 @@ def write_assignment(
     Args:
         chapter: the chapter's notebook, as the book or its repository has it.
         path: where the assignment goes; by default the chapter's name with `_homework`, in the
-            current folder. A file that is there already is not written over.
+            current folder. A file that is there already is not written over, and no folder made.
         only: the exercises to give, as `check` names them; by default all.
 
     Returns:
@@ -79,6 +86,8 @@ def write_assignment(
     """
     chapter = Path(chapter)
     path = Path(f"{chapter.stem}_homework.ipynb" if path is None else path)
+    require_notebook("chapter", chapter)
+    require_folder_for(path)
     cells = read_cells(chapter)
     questions = [question for question in _questions(cells) if question.stub]
     if not questions:

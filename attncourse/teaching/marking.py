@@ -9,16 +9,24 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from attncourse.checks import require_number
 from attncourse.data.files import write_atomically
 from attncourse.exercises import EXERCISES
-from attncourse.teaching.notebooks import Cell, checked_exercises, read_cells, student_name
+from attncourse.teaching.notebooks import (
+    Cell,
+    checked_exercises,
+    read_cells,
+    require_folder_for,
+    require_notebook,
+    student_name,
+)
 from attncourse.teaching.supervision import supervise
 
 SECONDS = 120.0  # that a notebook may take
 COLUMNS = ("name", "file", "exercise", "passed", "verdict", "message")
+NOT_JUDGED = ("another assignment", "time", "output", "ended", "replaced", "unreadable")
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,13 @@ class Mark:
     """What became of one exercise in one returned notebook (every chapter).
 
     Attributes:
-        name: the student's, as it stands in the notebook; without one, the file's.
+        name: the student's, as it stands in the notebook; without one, the file's with its folder.
         file: the notebook, within the folder.
         exercise: as `check` names it.
         passed: whether the function is right.
-        verdict: the kind of verdict that `check` gave, or, where there was nothing to check,
-            `"missing"`, `"time"`, `"output"`, `"ended"`, `"replaced"` or `"unreadable"`.
+        verdict: the kind of verdict that `check` gave, or `"missing"` where there was nothing to
+            check, or, where nothing was judged, `"another assignment"`, `"time"`, `"output"`,
+            `"ended"`, `"replaced"` or `"unreadable"`.
         message: the verdict in words.
     """
 
@@ -41,6 +50,11 @@ class Mark:
     passed: bool
     verdict: str
     message: str
+
+    @property
+    def judged(self) -> bool:
+        """Whether the verdict is on the exercise, and not on the notebook as a whole."""
+        return self.verdict not in NOT_JUDGED
 
 
 def mark_folder(
@@ -68,15 +82,18 @@ def mark_folder(
     require_number("seconds", seconds)
     if not 0 < seconds < math.inf:
         raise ValueError(f"seconds must be positive, got {seconds}")
-    exercises = asked_exercises(assignment)
+    require_notebook("assignment", assignment)
+    given = read_cells(assignment)
+    exercises = _asked_exercises(given, assignment)
     folder = Path(folder)
     for path in returned_notebooks(folder, assignment):
-        yield _mark(path, path.relative_to(folder).as_posix(), exercises, seconds)
+        file = path.relative_to(folder).as_posix()
+        yield _mark(path, file, exercises, _sources(given), seconds)
 
 
-def asked_exercises(assignment: str | os.PathLike) -> dict[str, str]:
+def _asked_exercises(given: Iterable[Cell], assignment: str | os.PathLike) -> dict[str, str]:
     """Give the exercises of an assignment, each with the name of its function."""
-    exercises = checked_exercises(read_cells(assignment))
+    exercises = checked_exercises(given)
     if not exercises:
         raise ValueError(f"{assignment} checks no exercise, so there is nothing to mark")
     for name in exercises:
@@ -88,7 +105,8 @@ def asked_exercises(assignment: str | os.PathLike) -> dict[str, str]:
 def returned_notebooks(folder: Path, assignment: str | os.PathLike) -> list[Path]:
     """Find the notebooks in a folder, but for the assignment and what Jupyter keeps for itself."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+        came = f"got the file {folder}" if folder.exists() else f"but there is none: {folder}"
+        raise NotADirectoryError(f"folder must be the folder of the returned notebooks, {came}")
     given = Path(assignment).resolve()
     found = [path for path in _files(folder) if _is_notebook(path) and path.resolve() != given]
     if not found:
@@ -115,7 +133,9 @@ def _is_notebook(path: Path) -> bool:
     return path.suffix.lower() == ".ipynb"
 
 
-def _mark(path: Path, file: str, exercises: dict[str, str], seconds: float) -> list[Mark]:
+def _mark(
+    path: Path, file: str, exercises: dict[str, str], given: list[str], seconds: float
+) -> list[Mark]:
     """Mark one notebook. Whatever is wrong with it, there is a mark for each exercise."""
     name, found = "", {}
     try:
@@ -123,14 +143,19 @@ def _mark(path: Path, file: str, exercises: dict[str, str], seconds: float) -> l
     except (OSError, ValueError) as error:
         reason = "unreadable", str(error)
     else:
-        name = student_name(cells)
-        found, reason = supervise(_sources(cells), exercises, seconds)
+        name, checked = student_name(cells), checked_exercises(cells)
+        if checked and checked.keys().isdisjoint(exercises):
+            reason = "another assignment", f"It checks {', '.join(checked)}, none of those asked."
+        else:
+            found, reason = supervise(_sources(cells), exercises, given, seconds)
     marks = []
     for exercise in exercises:
         verdict = found.get(exercise)
         kind, message = (verdict["verdict"], verdict["message"]) if verdict else reason
         passed = bool(verdict and verdict["passed"])
-        marks.append(Mark(name or path.stem, file, exercise, passed, kind, message))
+        # Without a name: "12_ada/homework", since files of one name are told apart by the folder.
+        called = name or str(PurePosixPath(file).with_suffix(""))
+        marks.append(Mark(called, file, exercise, passed, kind, message))
     return marks
 
 
@@ -144,6 +169,7 @@ def require_marks_path(path: str | os.PathLike) -> None:
     Raises:
         ValueError: if there is a folder, or a file that is no table of marks, or if the name is a
             notebook's.
+        FileNotFoundError: if the folder for it is not there.
 
     Example:
         >>> require_marks_path("homework.ipynb")
@@ -152,6 +178,7 @@ def require_marks_path(path: str | os.PathLike) -> None:
         ValueError: output must be a table such as marks.csv, got the notebook homework.ipynb
     """
     path = Path(path)
+    require_folder_for(path)
     if path.is_dir():
         raise ValueError(f"output must be a file, got the folder {path}")
     if _is_notebook(path):
@@ -168,7 +195,8 @@ def write_marks(path: str | os.PathLike, marks: Iterable[Mark]) -> None:
 
     Args:
         path: the file; what stands there is replaced.
-        marks: a row each; `passed` is written as 1 or 0, so that a spreadsheet can sum it.
+        marks: a row each; `passed` is written as 1 or 0, so that a spreadsheet can sum it, and is
+            empty where nothing was judged.
 
     Raises:
         OSError: if the file cannot be written.
@@ -186,7 +214,8 @@ def write_marks(path: str | os.PathLike, marks: Iterable[Mark]) -> None:
     rows = csv.writer(table)
     rows.writerow(COLUMNS)
     for mark in marks:
-        texts = (mark.name, mark.file, mark.exercise, int(mark.passed), mark.verdict, mark.message)
+        passed = int(mark.passed) if mark.judged else ""
+        texts = (mark.name, mark.file, mark.exercise, passed, mark.verdict, mark.message)
         rows.writerow(_inert(value) for value in texts)
     write_atomically(path, table.getvalue().encode("utf-8-sig"))  # the mark that Excel looks for
 

@@ -23,7 +23,7 @@ KEPT = ("PATH", "SYSTEMROOT", "WINDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", 
 
 
 def supervise(
-    cells: Sequence[str], exercises: Mapping[str, str], seconds: float
+    cells: Sequence[str], exercises: Mapping[str, str], given: Sequence[str], seconds: float
 ) -> tuple[dict[str, dict], tuple[str, str]]:
     """Mark a notebook's code cells in a process of their own, and stop it if need be.
 
@@ -35,7 +35,8 @@ def supervise(
         ChildProcessError: if the process does not come to the notebook at all.
     """
     token = secrets.token_hex(16)
-    asked = {"token": token, "cells": cells, "exercises": exercises, "seconds": seconds}
+    asked = {"token": token, "cells": cells, "exercises": exercises, "given": given}
+    asked |= {"seconds": seconds}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
             [sys.executable, "-c", "from attncourse.teaching.worker import main; main()"],

@@ -13,9 +13,9 @@ import os
 import re
 import sys
 import traceback
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from types import CodeType, FunctionType, ModuleType
 
 import attncourse.exercises
 from attncourse.exercises import EXERCISES, Verdict, check
@@ -41,7 +41,7 @@ def main() -> None:
     limit_resources(asked["seconds"])
     refuse_harm(os.getcwd())
     answer(ready=True)
-    for verdict in examine(asked["cells"], asked["exercises"], bindings):
+    for verdict in examine(asked["cells"], asked["exercises"], asked["given"], bindings):
         answer(**verdict)
     os._exit(0)  # whatever the notebook left running
 
@@ -61,18 +61,20 @@ def prepare(exercises: Mapping[str, str]) -> Bindings:
 
 
 def examine(
-    cells: Sequence[str], exercises: Mapping[str, str], bindings: Bindings
+    cells: Sequence[str], exercises: Mapping[str, str], given: Sequence[str], bindings: Bindings
 ) -> Iterator[dict]:
     """Run a notebook's code cells, then check its functions by the package's own check.
 
     Args:
         cells: the source of each code cell.
         exercises: the exercises, each with the name of the function that answers it.
+        given: the source of each code cell of the assignment.
         bindings: what names stood for before.
 
     Yields:
         For each exercise its name, whether it is passed, the kind of verdict and the message.
     """
+    untouched = _functions(given)
     space, errors = _run(cells)
     changed = bindings.changed()
     for exercise, function in exercises.items():
@@ -87,6 +89,9 @@ def examine(
         if changed:
             message = f"Not judged: the notebook replaced {changed}. Read it yourself."
             yield _verdict(exercise, False, "replaced", message)
+        elif not verdict.passed and verdict.kind != "stub" and untouched(space[function]):
+            message = f"Nothing to check yet: {function} is as it was given."
+            yield _verdict(exercise, False, "stub", message)
         else:
             yield _verdict(exercise, verdict.passed, verdict.kind, verdict.message)
 
@@ -95,9 +100,23 @@ def _verdict(exercise: str, passed: bool, kind: str, message: str) -> dict:
     return {"exercise": exercise, "passed": passed, "verdict": kind, "message": message}
 
 
+def _functions(given: Sequence[str]) -> Callable[[object], bool]:
+    """Make a test of whether a function is one of the assignment's, to the letter."""
+    codes = []
+    for source in given:
+        with suppress(SyntaxError, ValueError):  # the teacher's own cells need not be Python
+            codes += _compiled(source, "<given>").co_consts
+    return lambda function: isinstance(function, FunctionType) and function.__code__ in codes
+
+
 def _missing(exercise: str, function: str, errors: Sequence[tuple[str, str]]) -> dict:
     """Say that there is no such function; where a cell that names it failed, why."""
-    named = [error for source, error in errors if re.search(rf"\b{function}\b", source)]
+    unknown = f"name {function!r} is not defined"  # of a cell that calls it, such as its check
+    named = [
+        error
+        for source, error in errors
+        if re.search(rf"\b{function}\b", source) and unknown not in error
+    ]
     message = "; ".join([f"No function {function} in the notebook", *named])
     return _verdict(exercise, False, "missing", message)
 
@@ -108,23 +127,29 @@ def _run(cells: Sequence[str]) -> tuple[dict, list[tuple[str, str]]]:
     Returns:
         The names that they define, and the sources that failed, each with what happened.
     """
-    module = types.ModuleType("__main__")
+    module = ModuleType("__main__")
     sys.modules["__main__"] = module
     space, errors = vars(module), []
     space["display"] = print
     for number, source in enumerate(cells, 1):
-        name = f"<code cell {number}>"
+        name = f"<code cell {number}>"  # unique; Jupyter and Colab number cells otherwise
         try:
             code = _compiled(source, name)
             in_time(lambda code=code: exec(code, space))
         except BaseException as error:  # also SystemExit, and what is no Exception
             with suppress(Exception):
                 said = traceback.format_exception_only(type(error), error)[-1].strip()
-                errors.append((source, f"code cell {number}: {said}"))
+                errors.append((source, f"the cell that begins {_beginning(source)!r}: {said}"))
     return space, errors
 
 
-def _compiled(source: str, name: str) -> types.CodeType:
+def _beginning(source: str) -> str:
+    """A cell's first line, by which the student finds it."""
+    first = next(iter(source.strip().splitlines()), "")
+    return first if len(first) <= 60 else f"{first[:57]}..."
+
+
+def _compiled(source: str, name: str) -> CodeType:
     """Compile a cell; where that fails, without what only a notebook understands."""
     # From here tracebacks and verdicts have the lines of the cell.
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)

@@ -70,6 +70,16 @@ def test_all_maths_is_rendered(visit):
     assert wrong.all_text_contents() == []
 
 
+def test_a_preview_says_what_the_page_says_of_itself(visit):
+    said = visit.page.eval_on_selector_all(
+        "meta", "all => all.map(e => [e.getAttribute('property') || e.name, e.content])"
+    )
+    said = dict(said)
+    assert said["og:site_name"] == "Attention, from the Ground Up"
+    assert said["og:description"] == said["description"]
+    assert not said["description"].startswith("Open in Colab")
+
+
 def test_no_raw_markup_is_left(visit):
     text = visit.page.evaluate(
         """() => {
@@ -108,6 +118,26 @@ def test_nothing_is_wider_than_the_window(visit, width):
         )
         assert wide == []
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    finally:
+        visit.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+# Formulas at every width; code where there is room for the 76 columns that a cell may have.
+@pytest.mark.parametrize("width", [375, 1280, 1440])
+def test_formulas_and_code_stand_inside_their_column(visit, width):
+    if "/api/" in visit.page.url:
+        return  # docstrings, set for a terminal: what is too wide scrolls in its own box
+    what = "mjx-container[display='true']"
+    what += ", .cell_input pre" if width >= 1280 else ""
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    try:
+        wide = visit.page.evaluate(
+            """what => [...document.querySelectorAll(what)]
+                .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+                .map(e => [e.scrollWidth - e.clientWidth, e.parentElement.id || e.innerText])""",
+            what,
+        )
+        assert wide == []
     finally:
         visit.page.set_viewport_size({"width": 1280, "height": 900})
 
