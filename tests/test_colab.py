@@ -166,6 +166,7 @@ def installed(wheel, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.timeout(900)  # whole chapters: half a minute on an idle machine
 @pytest.mark.parametrize("name", ["01_attention_cues", "20_looking_back"])
 def test_it_runs_in_an_empty_folder_with_the_wheel_alone(name, installed, tmp_path, monkeypatch):
     from nbclient import NotebookClient
