@@ -8,8 +8,9 @@ from matplotlib.colors import to_rgba
 from support import refused
 
 from attncourse.figures import BLUE, SKY, two_judges, window_view
+from attncourse.figures.corners import SEEN, SQUARES
 from attncourse.masks import causal_mask
-from attncourse.vision import picture_window_mask
+from attncourse.vision import Discriminator, picture_window_mask
 
 
 def test_dark_patches_are_seen_in_one_layer_and_light_ones_in_two():
@@ -38,9 +39,24 @@ def test_both_judges_get_squares_around_both_rings_and_one_an_arrow():
     left, right = two_judges(picture)
     for ax in (left, right):
         assert torch.equal(torch.tensor(ax.images[0].get_array()), picture[0])
-        assert [patch.get_xy() for patch in ax.patches] == [(-2, -2), (9, 9)]
+        corners = [(*patch.get_xy(), patch.get_width()) for patch in ax.patches]
+        assert corners == [(0, 0, 16), (-2, -2, 9), (8, 8, 9)]  # the picture, and two squares
+        assert [text.get_text() for text in ax.texts].count("9 × 9") == 2
     assert "same?" in [text.get_text() for text in right.texts]
     assert "same?" not in [text.get_text() for text in left.texts]
+
+
+def test_the_squares_are_those_that_the_discriminator_sees():
+    judge = Discriminator(attention=False).double().eval()
+    seen = {}
+    judge.conv3.register_forward_hook(lambda _, __, out: seen.update(out=out))
+    picture = torch.rand(1, 1, 16, 16, dtype=torch.float64, requires_grad=True)
+    judge(picture)
+    for at, start in zip((1, 6), SQUARES, strict=True):
+        (slope,) = torch.autograd.grad(seen["out"][0, :, at, at].sum(), picture, retain_graph=True)
+        rows = slope[0, 0].abs().amax(1).nonzero()
+        first, last = max(start, 0), min(start + SEEN, 16) - 1
+        assert (rows.min().item(), rows.max().item()) == (first, last)
 
 
 @pytest.mark.usefixtures("own_errors")

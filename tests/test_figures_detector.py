@@ -32,7 +32,7 @@ def test_other_sizes_are_drawn_as_they_are_given():
     ax = query_detector(side=7, positions=11, queries=4, width=12, layers=2, classes=5)
     said = notes(ax)
     assert "picture\n3 × 7 × 7" in said
-    assert said.count("11 × 12") == 1
+    assert said.count("11 × 12\n+ codes") == 1
     assert {"vectors $X$\n4 × 12", "anchors\n4 × 4", "logits\n4 × 6", "one of 2\nlayers"} <= set(
         said
     )
@@ -44,3 +44,16 @@ def test_self_attention_comes_before_cross_attention_and_the_network_last():
     heights = [text.get_position()[1] for text in (*parts, network)]
     assert [text.get_text() for text in parts] == ["self-attention", "cross-attention"]
     assert heights == sorted(heights)
+
+
+def test_codes_of_places_are_added_before_the_encoder_and_in_both_attentions():
+    said = notes(query_detector(positions=9, width=8))
+    assert [note for note in said if "codes" in note] == ["9 × 8\n+ codes", "+ codes"] + 2 * [
+        "codes"
+    ]
+
+
+def test_a_dot_marks_each_place_where_one_arrow_becomes_several():
+    dots = [line for line in query_detector().lines if line.get_marker() == "o"]
+    spots = {(*line.get_xdata(), *line.get_ydata()) for line in dots}
+    assert spots == {(10.9, 2.1), (10.9, 3.7), (7.3, 6.6)}

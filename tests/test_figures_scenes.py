@@ -18,18 +18,20 @@ def test_boxes_are_drawn_where_they_are_with_their_labels_and_colours():
     for box, extents in zip(boxes.tolist(), drawn, strict=True):
         assert extents == pytest.approx(box)
     assert [text.get_text() for text in ax.texts] == ["one", "other"]
+    assert [text.get_color() for text in ax.texts] == ["red", "white"]
     assert ax.get_title() == "both"
     assert [patch.get_edgecolor()[:3] for patch in ax.patches] == [(1, 0, 0), (1, 1, 1)]
 
 
 @pytest.mark.parametrize("image", [IMAGE, (255 * IMAGE).to(torch.uint8)], ids=["floats", "bytes"])
-def test_the_picture_is_pale_and_greenest_where_the_weight_is_greatest(image):
+def test_the_picture_is_grey_and_greenest_where_the_weight_is_greatest(image):
     weights = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.4, 0.0]])
     ax = scene(image, weights=weights)
-    pale, green = (each.get_array() for each in ax.images)
-    assert torch.allclose(torch.tensor(pale), 0.7 + 0.3 * IMAGE.mean(0), atol=0.01)
+    grey, green = (each.get_array() for each in ax.images)
+    assert torch.allclose(torch.tensor(grey), 0.4 + 0.6 * IMAGE.mean(0), atol=0.01)
     assert torch.allclose(torch.tensor(green[..., 3]), 0.85 * weights / 0.4)
     assert (green[..., :3].argmax(-1) == 1).all()
+    assert ax.images[1].get_interpolation() == "nearest"  # a square a position, as they are
     assert len(scene(image).images) == 1
 
 

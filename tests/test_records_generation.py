@@ -112,7 +112,7 @@ def test_a_gpt_uses_every_symbol_in_both_corners(seed, name):
 def test_agreement_comes_when_the_discriminators_gate_has_opened(seed):
     curve = run(seed, "gans", BOTH)["curve"]
     assert abs(curve[0]["gates"][1]) < 0.05
-    assert abs(curve[-1]["gates"][1]) > 0.4
+    assert abs(curve[-1]["gates"][1]) > 0.7
     assert curve[4]["corrected"] < 0.3
 
 

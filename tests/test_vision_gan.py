@@ -132,6 +132,19 @@ def test_the_discriminator_is_told_how_much_its_batch_differs():
     assert not torch.allclose(same[0], mixed[0])
 
 
+def test_without_attention_a_batch_scores_the_same_whichever_corners_stand_together():
+    """Exchange the second rings of two pictures: what a batch is told of itself stays the same."""
+    shapes = symbol_shapes(2).double()
+    alike = torch.zeros(2, 1, 16, 16, dtype=torch.float64)
+    alike[:, 0, :5, :5] = alike[:, 0, -5:, -5:] = shapes
+    unlike = alike.clone()
+    unlike[:, 0, -5:, -5:] = shapes.flip(0)
+    for attention in (False, True):
+        model = judge(attention)
+        apart = (model(alike).sum() - model(unlike).sum()).abs()
+        assert (apart > 1e-6).item() == attention
+
+
 def test_recorded_maps_are_of_all_positions():
     model = Generator(channels=CHANNELS)
     with record_attention(model) as maps:

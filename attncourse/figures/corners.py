@@ -13,6 +13,9 @@ from attncourse.data.corners import CORNERS, SIDE, SYMBOL
 from attncourse.figures.looks import BLACK, BLUE, RED, SKY
 
 PATCH = 2  # a patch's side in pixels
+SEEN = 9  # pixels that a position of the discriminator's last map sees, in a row
+SQUARES = (-2, 8)  # where those of the positions 1 and 6, around the rings, begin
+GREY = "#999999"
 
 
 def window_view(mask: Bool[Tensor, "place key"], place: int) -> Axes:
@@ -87,14 +90,18 @@ def two_judges(picture: Float[Tensor, "1 16 16"]) -> list[Axes]:
     titles = ("without attention", "with attention")
     for ax, title, told in zip(axes, titles, below, strict=True):
         ax.imshow(picture[0].numpy(), cmap="Greys", vmin=0, vmax=1.3, extent=(0, SIDE, SIDE, 0))
-        for start in (-2, 9):  # squares of 9x9 pixels around each ring
-            size = {"width": 9, "height": 9}
+        edge = {"width": SIDE, "height": SIDE, "ec": GREY, "lw": 1, "zorder": 0}
+        ax.add_patch(plt.Rectangle((0, 0), **edge, fill=False))
+        for start in SQUARES:
+            size = {"width": SEEN, "height": SEEN}
             ax.add_patch(plt.Rectangle((start, start), **size, fill=False, ec=BLUE, lw=2))
-        ax.text(SIDE / 2, 19, told, ha="center", va="top", fontsize=10)
-        ax.set(xlim=(-2.5, 18.5), ylim=(18.5, -2.5), xticks=[], yticks=[])
+            ax.text(start + SEEN / 2, start - 0.3, "9 × 9", color=BLUE, ha="center", va="bottom")
+        ax.text(SIDE / 2, 18.2, told, ha="center", va="top", fontsize=10)
+        ax.set(xlim=(-2.5, 17.5), ylim=(17.5, -3.8), xticks=[], yticks=[])
         ax.set_title(title)
         ax.spines[:].set_visible(False)
-    look = {"arrowstyle": "<->", "color": RED, "lw": 2.5, "shrinkA": 0, "shrinkB": 0}
-    axes[1].annotate("", (9, 9), (7, 7), arrowprops=look)
-    axes[1].text(9.6, 6.5, "same?", color=RED, fontsize=11)
+    bent = {"connectionstyle": "arc3,rad=0.45", "shrinkA": 0, "shrinkB": 0}
+    look = {"arrowstyle": "<->", "color": RED, "lw": 2.5, "mutation_scale": 18}
+    axes[1].annotate("", (8, 14), (1, 7), arrowprops=look | bent)
+    axes[1].text(3.2, 9.4, "same?", color=RED, fontsize=11, ha="left")
     return list(axes)

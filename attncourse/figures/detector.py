@@ -25,7 +25,7 @@ def query_detector(
     """Draw a detector with queries, from below to above, with the shapes between its parts.
 
     On the left the picture becomes a map; on the right each query's vector and box go through the
-    layers (chapter 16).
+    layers (chapter 16). A dot is where one arrow becomes several.
 
     Args:
         side: pixels of the picture's sides.
@@ -39,7 +39,7 @@ def query_detector(
     Example:
         >>> ax = query_detector(positions=9, width=8)
         >>> [text.get_text() for text in ax.texts if "9" in text.get_text()]
-        ['9 × 8', 'memory $M$\\n9 × 8']
+        ['9 × 8\\n+ codes', 'memory $M$\\n9 × 8']
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(6.0, 5.2))
@@ -48,13 +48,14 @@ def query_detector(
     _note(ax, BOXES, 0.0, f"anchors\n{queries} × 4")
 
     _part(ax, PICTURE, 1.5, PURPLE, "convolutions")
-    _note(ax, PICTURE + 0.9, 2.8, f"{positions} × {width}")
+    _note(ax, PICTURE + 0.95, 2.8, f"{positions} × {width}\n+ codes")
     _part(ax, PICTURE, 3.3, BLUE, "encoder layer")
     _note(ax, PICTURE, 5.2, f"memory $M$\n{positions} × {width}")
     for start, end in ((0.55, 1.5), (2.3, 3.3), (4.1, 4.65)):
         arrow(ax, (PICTURE, start), (PICTURE, end))
     ax.plot([PICTURE + 1.2, 4.4, 4.4], [5.2, 5.2, 3.7], color=BLACK, lw=1)
     arrow(ax, (4.4, 3.7), (QUERIES - WIDE / 2, 3.7))
+    _note(ax, 3.85, 5.5, "+ codes")
 
     frame = {"fill": False, "ec": GREY, "ls": "--"}
     ax.add_patch(plt.Rectangle((QUERIES - WIDE / 2 - 0.25, 1.15), 7.4, 6.35, **frame))
@@ -68,8 +69,11 @@ def query_detector(
     for start, end in ((0.55, 1.7), (2.5, 3.3), (4.1, 4.9), (5.7, 8.0)):
         arrow(ax, (QUERIES, start), (QUERIES, end))
     for y in (2.1, 3.7):  # where the queries stand
+        _split(ax, BOXES, y)
         arrow(ax, (BOXES, y), (QUERIES + WIDE / 2, y))
+        _note(ax, 10.0, y + 0.3, "codes")
     arrow(ax, (BOXES, 0.55), (BOXES, 6.1))
+    _split(ax, QUERIES, 6.6)
     arrow(ax, (QUERIES, 6.6), (BOXES - 0.95, 6.6))
     arrow(ax, (QUERIES, 6.6), (4.7, 6.6))
     _note(ax, BOXES, 6.6, "move,\nstretch")
@@ -88,6 +92,10 @@ def _part(ax: Axes, x: float, y: float, colour: str, text: str) -> None:
     ink = BLACK if colour in (ORANGE, PURPLE) else "white"
     look = {"ha": "center", "va": "center", "color": ink, "zorder": 4}
     ax.text(x, y + HIGH / 2, text, **look)
+
+
+def _split(ax: Axes, x: float, y: float) -> None:
+    ax.plot(x, y, "o", color=BLACK, ms=5)
 
 
 def _note(ax: Axes, x: float, y: float, text: str, ha: str = "center") -> None:

@@ -25,15 +25,16 @@ def scene(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a picture with boxes, and in green where a query looks, with the picture in pale grey.
+    """Draw a picture with boxes, and in green where a query looks, with the picture in grey.
 
     Args:
         image: (3, height, width), as bytes or from 0 to 1.
         boxes: (box, 4), corners as shares of the sides.
-        labels: what stands at each box.
+        labels: what stands at each box, in its colour.
         colours: of the boxes, by default all blue.
         truth: (object, 4), the objects' own boxes, drawn thin and white below the others.
-        weights: (rows, columns), of the positions of a map; the greater, the greener.
+        weights: (rows, columns), of the positions of a map, each a square; the greater, the
+            greener.
         anchor: (4,), the box at which a layer starts, drawn dashed.
         title: above the picture.
         ax: where to draw, by default a new figure.
@@ -62,19 +63,20 @@ def scene(
         ax.imshow(image.movedim(0, -1).numpy(), **around)
     else:
         grey = image.float().mean(0) / (1 if image.is_floating_point() else 255)
-        ax.imshow((0.7 + 0.3 * grey).numpy(), cmap="gray", vmin=0, vmax=1, **around)
+        ax.imshow((0.4 + 0.6 * grey).numpy(), cmap="gray", vmin=0, vmax=1, **around)
         shade = torch.tensor(to_rgba(GREEN)).repeat(*weights.shape, 1)
         shade[..., 3] = 0.85 * weights / weights.max()
-        ax.imshow(shade.numpy(), interpolation="bilinear", **around)
+        ax.imshow(shade.numpy(), interpolation="nearest", **around)
     for box in truth:
         _frame(ax, box, edgecolor="white", lw=1)
     if anchor is not None:
         _frame(ax, anchor, edgecolor=BLACK, ls=(0, (3, 2)), lw=1.5)
     for i, box in enumerate(boxes):
-        _frame(ax, box, edgecolor=BLUE if colours is None else colours[i], lw=2)
+        colour = BLUE if colours is None else colours[i]
+        _frame(ax, box, edgecolor=colour, lw=2)
         if labels is not None:
             ground = {"facecolor": "black", "edgecolor": "none", "pad": 1}
-            look = {"color": "white", "fontsize": 9, "va": "bottom", "bbox": ground}
+            look = {"color": colour, "fontsize": 9, "va": "bottom", "bbox": ground}
             ax.text(box[0], max(box[1], 0.09), labels[i], **look)
     ax.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[], title=title)
     return ax
