@@ -138,6 +138,26 @@ def test_a_download_that_stops_says_so_and_goes_on_when_asked(opened, how):
     assert "vocabulary" not in names
 
 
+def test_the_lines_of_python_are_copied_or_selected(reader):
+    lines = reader.at("python").inner_text().strip()
+    context = reader.page.context
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader.at("copy").click()
+    reader.page.get_by_text("Copied.").wait_for()
+    assert reader.page.evaluate("navigator.clipboard.readText()").strip() == lines
+    context.clear_permissions()
+    reader.page.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+    reader.at("copy").click()
+    reader.page.get_by_text("press Ctrl-C to copy").wait_for()
+    assert reader.page.evaluate("getSelection().toString()").strip() == lines
+
+
+def test_the_translation_stays_in_sight_where_heads_are_switched(reader):
+    reader.page.locator(".map input").last.scroll_into_view_if_needed()
+    box = reader.at("translation").bounding_box()
+    assert 0 < box["y"] < 200
+
+
 def test_the_last_press_wins(reader, run):
     texts = [button.inner_text() for button in reader.page.locator("[data-example]").all()]
     reader.page.evaluate("document.querySelectorAll('[data-example]').forEach(b => b.click())")
