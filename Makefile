@@ -7,6 +7,7 @@ VENV ?= .venv
 CHAPTER ?=
 RUNS ?=
 REPO ?=
+COMMIT ?=
 PORT ?= 8000
 
 SHELL := bash
@@ -14,7 +15,8 @@ SHELL := bash
 # The steps of `make test` follow one another, also under -j: each wants both cores.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: book test test-portable unit chapters browser execute checked serve lint stamp clean help
+.PHONY: book test test-portable unit chapters browser execute checked colab serve lint stamp \
+	clean help
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.installed
@@ -57,6 +59,9 @@ execute: $(READY) ## run the notebooks (or CHAPTER=02) and store their outputs
 
 checked: $(READY) ## write the tables of the page "How this course was checked"
 	$(BIN)/python -m tools.checked
+
+colab: $(READY) ## write the notebooks that Colab's and Jupyter's readers get (of COMMIT=HEAD)
+	$(BIN)/python -m tools.colab $(if $(COMMIT),--commit '$(COMMIT)')
 
 serve: book ## serve the book on localhost (PORT=8000)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import types
 import warnings
@@ -66,6 +67,25 @@ def fresh_compiler(own_errors):
     """Let a test compile: without the shape hook, whose wrappers the compiler cannot read, and
     without the versions compiled in earlier tests, which count towards its limit."""
     torch.compiler.reset()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The package as it is installed elsewhere, built from a copy: building leaves files behind."""
+    from tools.project import ROOT
+    from tools.stamp import tracked
+
+    folder = tmp_path_factory.mktemp("wheel")
+    for path in tracked(ROOT):
+        inside = path.relative_to(ROOT)
+        whole = inside.parts[0] in {"attncourse", "results"}
+        if whole or inside.name in {"pyproject.toml", "setup.py", "README.md", "LICENSE"}:
+            (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+            (folder / inside).write_bytes(path.read_bytes())
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "-w", str(folder), str(folder)], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture

@@ -42,13 +42,19 @@ def solution_lines(chapter: Path, exercises: list[str]) -> set[str]:
 def test_an_assignment_has_each_check_and_no_solution(chapter, tmp_path):
     path, exercises = write_assignment(chapter, tmp_path / "homework.ipynb")
     cells = read_cells(path)
-    own = [name for name, exercise in EXERCISES.items() if exercise.chapter == chapter.name[:2]]
-    assert sorted(exercises) == sorted(own)
+    assert {EXERCISES[name].chapter for name in exercises} == {chapter.name[:2]}
     assert list(checked_exercises(cells)) == exercises
     text = "\n".join(cell.source for cell in cells)
     lines = solution_lines(chapter, exercises)
     assert len(lines) > len(exercises)
     assert [line for line in lines if line in text] == []
+
+
+def test_the_pages_together_give_each_exercise_once(tmp_path):
+    given = []
+    for number, page in enumerate(CHAPTERS):
+        given += write_assignment(page, tmp_path / f"homework-{number}.ipynb")[1]
+    assert sorted(given) == sorted(EXERCISES)
 
 
 @EACH

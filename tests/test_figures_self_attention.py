@@ -39,6 +39,38 @@ def test_a_row_is_a_layer_a_column_a_number_of_steps():
     assert axes[0][0].patches[0].get_y() == 0.5  # the row of word 1
 
 
+def by_hand():
+    """Return x, query, key and value of three words; word 1 gives its weight to 0 and 2 alike."""
+    x = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    key = torch.tensor([[50.0, 0.0], [0.0, 0.0], [50.0, 9.0]])
+    return x, torch.eye(3)[:, :2] + 1.0, key, torch.tensor([[2.0, 0.0], [7.0, 7.0], [3.0, 1.0]])
+
+
+def test_the_word_that_asks_shows_its_scores_weights_and_mean():
+    x, query, key, value = by_hand()
+    query[1] = torch.tensor([2.0, 0.0])  # scores 100/sqrt 2, 0 and 100/sqrt 2
+    ax = figures.one_word_asks(["a", "b", "c"], x, query, key, value, asking=1)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts.count("70.71") == 2
+    assert texts.count("0.50") == 2
+    assert texts[-2:] == ["2  0", "2.50  0.50"]  # its query, and the mean of values 0 and 2
+    widths = [line.get_linewidth() for line in ax.lines if line.get_color() == figures.RED]
+    assert widths == pytest.approx([3.1, 0.6, 3.1])
+
+
+@pytest.mark.parametrize("name", ["x", "query", "key", "value"])
+def test_rows_that_do_not_fit_the_words_are_refused(name):
+    rows = dict(zip(("x", "query", "key", "value"), by_hand(), strict=True))
+    rows[name] = rows[name][:2]
+    with refused(ValueError, name, "3 rows", "2"):
+        figures.one_word_asks(["a", "b", "c"], **rows, asking=1)
+
+
+def test_a_word_that_is_not_there_cannot_ask():
+    with refused(ValueError, "asking", "0 to 2", "3"):
+        figures.one_word_asks(["a", "b", "c"], *by_hand(), asking=3)
+
+
 def test_what_cannot_be_reached_is_refused():
     maps = {"one": {1: torch.eye(3).bool()}}
     for asking in (-1, 3):

@@ -23,7 +23,7 @@ from tools import stamp as stamping
 from tools.book_extension import as_restructured_text, keep_returns_whole
 from tools.execute import execute, normalise, write
 from tools.inventories import INVENTORIES, inventory
-from tools.project import ROOT, bootstrap_source, pages_url, repository, version
+from tools.project import COLAB_FOLDER, ROOT, bootstrap_source, pages_url, repository, version
 from tools.zip_book import pack
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -112,14 +112,20 @@ def test_a_new_version_is_stamped(tmp_path):
     assert f"{repository()}@v7.8.9" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
-def test_another_first_code_cell_is_stamped_into_the_notebooks(tmp_path):
+@pytest.mark.parametrize(
+    ("cell", "now", "before"), [(0, "/blob/colab/", "/blob/main/"), (1, "@main", "@v0.0.1")]
+)
+def test_the_beginning_of_a_notebook_is_stamped(tmp_path, cell, now, before):
     make_repository(tmp_path)
     path = min((tmp_path / "chapters").glob("*.ipynb"))
-    before = path.read_bytes()
-    assert stamping.write_bootstrap(path, "import this")
-    assert path.read_bytes() != before
+    stamped = path.read_bytes()
+    notebook = nbformat.read(path, as_version=4)
+    assert now in notebook.cells[cell].source
+    notebook.cells[cell].source = notebook.cells[cell].source.replace(now, before)
+    write(notebook, path)
     assert stamping.stamp(root=tmp_path) == [path]
-    assert path.read_bytes() == before
+    assert path.read_bytes() == stamped
+    assert stamping.stamp(root=tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -214,26 +220,12 @@ def test_the_package_has_lower_bounds_only():
     assert {line.split(">=")[0] for line in lines} <= pinned
 
 
-def test_the_wheel_holds_the_whole_package_and_nothing_else(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
-    # From a copy, since building leaves files beside the sources.
-    copy = tmp_path / "copy"
-    for path in stamping.tracked(ROOT):
-        inside = path.relative_to(ROOT)
-        wanted = inside.parts[0] == "attncourse" or inside.name in {
-            "pyproject.toml",
-            "setup.py",
-            "README.md",
-            "LICENSE",
-        }
-        if wanted and path.is_file():
-            (copy / inside).parent.mkdir(parents=True, exist_ok=True)
-            (copy / inside).write_bytes(path.read_bytes())
-    subprocess.run([*command, "-w", str(tmp_path), str(copy)], check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = [p for p in (ROOT / "attncourse").rglob("*") if "__pycache__" not in p.parts]
-    assert held == {p.relative_to(ROOT).as_posix() for p in package if p.is_file()}
+    wanted = {p.relative_to(ROOT).as_posix() for p in package if p.is_file()}
+    records = {f"attncourse/results/{path.name}" for path in (ROOT / "results").glob("*.json")}
+    assert held == wanted | records
 
 
 # Documentation
@@ -258,7 +250,9 @@ def test_workflows_ask_for_no_more_rights_than_they_need(path):
     assert "concurrency" in workflow
     for job in workflow["jobs"].values():
         assert "timeout-minutes" in job
-        assert set(job.get("permissions", {})) <= {"pages", "id-token"}
+        # Only what publishes may write, each what it publishes.
+        writes = {"contents"} if "git push" in steps(job) else {"pages", "id-token"}
+        assert set(job.get("permissions", {})) <= writes
         for step in job["steps"]:
             assert re.search(r"@v\d+$", step.get("uses", "@v1")), step
 
@@ -270,16 +264,61 @@ def steps(job: dict) -> str:
 
 def test_only_a_book_whose_tests_passed_is_published():
     for jobs in WORKFLOWS.values():
-        for job in jobs.values():
+        for name, job in jobs.items():
             if "deploy-pages" in steps(job):
+                assert jobs["colab"]["needs"] == [name]
+                assert set(job["needs"]) == set(jobs) - {name, "colab"}
                 needed = [jobs[name] for name in job["needs"]]
-                assert len(needed) == len(jobs) - 1
                 (tested,) = [need for need in needed if "make test" in steps(need)]
                 # The very pages that the tests opened, not others built later.
                 assert "make test" in steps(tested).split("upload-pages-artifact")[0]
                 assert "always" not in str(job.get("if"))
                 return
     pytest.fail("nothing publishes the book")
+
+
+def test_the_notebooks_for_colab_are_made_of_the_commit_that_was_tested():
+    job = WORKFLOWS["test"]["test"]
+    assert "make colab PYTHON=python COMMIT=$GITHUB_SHA" in steps(job).split("make test")[1]
+    (kept,) = [s["with"] for s in job["steps"] if "upload-artifact" in s.get("uses", "")]
+    assert kept["path"] == COLAB_FOLDER.relative_to(ROOT).as_posix()
+
+
+def test_the_branch_for_colab_is_one_commit_made_anew(tmp_path):
+    *_, step = WORKFLOWS["test"]["colab"]["steps"]
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in [
+        "init -q --bare origin.git",
+        "clone -q origin.git first",
+        "-C first switch -q -c main",
+        "-C first commit -q --allow-empty -m state",
+    ]:
+        subprocess.run([*git, *command.split()], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "first" / "old.py").touch()
+    for command in ["add --all", "commit -q -m more", "push -q origin main"]:
+        subprocess.run([*git, "-C", "first", *command.split()], cwd=tmp_path, check=True)
+
+    made = tmp_path / "colab" / "chapters"
+    made.mkdir(parents=True)
+    for name in ["01_a.ipynb", "02_b.ipynb"]:  # the second time, the first is gone
+        for path in made.iterdir():
+            path.unlink()
+        (made / name).touch()
+        clone = f"clone -q -b main origin.git {name[:2]}"
+        subprocess.run([*git, *clone.split()], cwd=tmp_path, check=True)
+        subprocess.run(
+            ["bash", "-eu", "-c", step["run"]],
+            cwd=tmp_path / name[:2],
+            env=os.environ | {"RUNNER_TEMP": str(tmp_path), "GITHUB_SHA": "0123"},
+            check=True,
+        )
+        for command, wanted in [
+            ("log --format=%s colab", "The notebooks of 0123"),
+            ("ls-tree -r --name-only colab", f"chapters/{name}"),
+        ]:
+            asked = [*git, "-C", "origin.git", *command.split()]
+            done = subprocess.run(asked, cwd=tmp_path, check=True, capture_output=True, text=True)
+            assert done.stdout == wanted + "\n"
 
 
 def test_workflows_name_a_python_that_does_not_move():
@@ -348,7 +387,7 @@ def code_in(text: str) -> str:
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", text)])
 
 
-def test_a_fork_is_told_to_push_the_tag_that_its_notebooks_install(monkeypatch, capsys):
+def test_a_fork_is_told_to_push_the_tag_that_its_readme_installs(monkeypatch, capsys):
     changed = [ROOT / "README.md"]
     monkeypatch.setattr(stamping, "stamp", lambda *_: changed)
     monkeypatch.setattr(sys, "argv", ["stamp"])
@@ -391,7 +430,7 @@ def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[st
     if shutil.which("make") is None:
         pytest.skip("no make here")
     handed = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
-    handed |= {"PYTHON", "VENV", "CHAPTER", "RUNS", "REPO", "PORT"}
+    handed |= {"PYTHON", "VENV", "CHAPTER", "RUNS", "REPO", "COMMIT", "PORT"}
     environment = {name: value for name, value in os.environ.items() if name not in handed}
     command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -482,6 +521,12 @@ def test_the_chapters_are_compared_where_they_were_executed_on_the_cpu(checkout)
     assert "CUDA_VISIBLE_DEVICES= " in make("-n", "chapters", folder=checkout).stdout
 
 
+def test_the_notebooks_for_colab_are_of_head_or_of_a_commit(checkout):
+    assert make("-n", "colab", folder=checkout).stdout.splitlines()[-1].endswith("tools.colab ")
+    named = make("-n", "colab", "COMMIT=0123", folder=checkout).stdout
+    assert named.endswith("tools.colab --commit '0123'\n")
+
+
 def test_the_browser_asks_for_a_book(checkout):
     (checkout / ".venv").mkdir()
     (checkout / ".venv" / ".installed").touch()
@@ -520,7 +565,7 @@ def test_executing_numbers_the_cells_and_leaves_no_trace_of_the_run(tmp_path):
     assert [cell.metadata for cell in notebook.cells] == [{"tags": ["kept"]}, {}]
     assert [output.text for output in notebook.cells[0].outputs] == ["1\n2\n"]
     assert notebook.cells[1].outputs[0].data == {"text/plain": "7"}
-    assert set(notebook.metadata) == {"accelerator", "kernelspec", "language_info"}
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
 
     first, second = tmp_path / "first.ipynb", tmp_path / "second.ipynb"
     write(notebook, first)

@@ -8,6 +8,9 @@ Citations are marked up as the list items that they are, for readers who listen 
 
 The theme's toggles in the table of contents, of pages that have pages below them, get a name.
 
+The rocket opens a chapter on Colab from the branch that is made for it (tools/colab). Links to a
+page's source lead to the branch on which it is written; the theme has one setting for both.
+
 A social preview describes a page in the words of its own description, not in its first words.
 
 A page of source leads back to the documentation of each name, whether that is filed under the
@@ -85,6 +88,15 @@ def name_toggles(app, pagename, templatename, context, doctree):
     context["generate_toctree_html"] = named
 
 
+def open_colab_branch(app, pagename, templatename, context, doctree):
+    """Let the launch button open the notebook that is made for Colab."""
+    branch = app.config.html_theme_options.get("repository_branch", "main")
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons") or []:
+            if button.get("text") == "Colab":
+                button["url"] = button["url"].replace(f"/blob/{branch}/", "/blob/colab/")
+
+
 def describe_previews(app, pagename, templatename, context, doctree):
     """Let the preview's description be the page's."""
     tags = context.get("metatags", "")  # the index of names has none
@@ -136,5 +148,7 @@ def setup(app):
     app.connect("html-page-context", put_translator)
     app.connect("build-finished", write_model)
     app.connect("html-page-context", describe_previews, priority=900)  # after they are written
-    app.connect("html-page-context", name_toggles, priority=900)  # after the theme's own
+    # After the theme's own.
+    app.connect("html-page-context", name_toggles, priority=900)
+    app.connect("html-page-context", open_colab_branch, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,12 +19,11 @@ import nbformat
 from PIL import Image
 
 # What a notebook and its cells may say about themselves; editors add much else.
-NOTEBOOK_METADATA = {"accelerator", "kernelspec", "language_info", "myst", "mystnb"}
-CELL_METADATA = {"cellView", "mystnb", "tags"}
+NOTEBOOK_METADATA = {"kernelspec", "language_info", "myst", "mystnb"}
+CELL_METADATA = {"mystnb", "tags"}
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
-    "accelerator": "GPU",
 }
 
 

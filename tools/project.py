@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "_build" / "html"
+COLAB_FOLDER = ROOT / "_build" / "colab"
+COLAB_BRANCH = "colab"
 ZIP_NAME = "attncourse-book.zip"
 
 
@@ -25,7 +27,7 @@ def repository(root: Path = ROOT) -> str:
 
 
 def version(root: Path = ROOT) -> str:
-    """Return the version that a release carries and the notebooks install."""
+    """Return the version that a release carries."""
     return _find(r'^version = "(.+)"$', root / "pyproject.toml")
 
 
@@ -36,19 +38,23 @@ def pages_url(repository: str) -> str:
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
-def bootstrap_source(root: Path = ROOT) -> str:
-    """Return the first code cell of every notebook: on Colab it installs the package."""
+def bootstrap_source(root: Path = ROOT, state: str = "main") -> str:
+    """Return the first code cell of every notebook: where the package is missing, it installs it.
+
+    `state` is a branch or a commit: the notebooks made for Colab name the one they are made of.
+    """
     return (
         "import importlib.util\n\n"
         'spec = importlib.util.find_spec("attncourse")\n'
         "if spec is None or spec.origin is None:  # a mere folder has no origin\n"
         f'    %pip install -q "attncourse @ git+https://github.com/{repository(root)}'
-        f'@v{version(root)}"'
+        f'@{state}"'
     )
 
 
 def colab_url(notebook: str, root: Path = ROOT) -> str:
-    """Return the address that opens a notebook of `chapters/` on Colab."""
+    """Return the address that opens on Colab what is made of a notebook of `chapters/`."""
     return (
-        f"https://colab.research.google.com/github/{repository(root)}/blob/main/chapters/{notebook}"
+        f"https://colab.research.google.com/github/{repository(root)}"
+        f"/blob/{COLAB_BRANCH}/chapters/{notebook}"
     )

@@ -1,5 +1,5 @@
-"""Write the repository's address and the version into every file that repeats them, and the first
-code cell into every notebook.
+"""Write the repository's address and the version into every file that repeats them, and into every
+notebook the link to Colab and the first code cell.
 
 python -m tools.stamp                 after a new version in pyproject.toml
 python -m tools.stamp owner/name      in a fork
@@ -7,6 +7,7 @@ python -m tools.stamp owner/name      in a fork
 
 from __future__ import annotations
 
+import copy
 import re
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from urllib.parse import urlsplit
 
 import nbformat
 
-from tools.execute import write
-from tools.project import ROOT, bootstrap_source, pages_url, repository, version
+from tools.execute import normalise, write
+from tools.project import ROOT, bootstrap_source, colab_url, pages_url, repository, version
 
 TEXT = {".cff", ".ipynb", ".md", ".py", ".toml", ".yml", ".yaml", ".html", ".txt"}
 
@@ -69,18 +70,23 @@ def stamp(new: str | None = None, root: Path = ROOT) -> list[Path]:
             path.write_bytes(result.encode("utf-8"))
             changed.append(path)
     for path in sorted((root / "chapters").glob("*.ipynb")):
-        if write_bootstrap(path, bootstrap_source(root)) and path not in changed:
+        if write_beginning(path, root) and path not in changed:
             changed.append(path)
     return changed
 
 
-def write_bootstrap(path: Path, source: str) -> bool:
-    """Write the source into the notebook's cell that installs the package; say if that was new."""
+def write_beginning(path: Path, root: Path = ROOT) -> bool:
+    """Write the link to Colab and the cell that installs the package; say if that was new."""
     notebook = nbformat.read(path, as_version=4)
+    before = copy.deepcopy(notebook)
+    title = notebook.cells[0]
+    link = f"[Open in Colab]({colab_url(path.name, root)})"
+    title.source = re.sub(r"\[Open in Colab\]\([^)]*\)", link, title.source)
     (cell,) = [cell for cell in notebook.cells if "bootstrap" in cell.metadata.get("tags", [])]
-    if cell.source == source:
+    cell.source = bootstrap_source(root)
+    normalise(notebook)
+    if notebook == before:
         return False
-    cell.source = source
     write(notebook, path)
     return True
 
@@ -92,10 +98,10 @@ def main() -> None:
         sys.exit(str(error))
     for path in changed:
         print(path.relative_to(ROOT).as_posix())
-    if changed:
+    if any(path.name == "README.md" for path in changed):
         tag = f"v{version()}"
         print(
-            f"The notebooks install {tag} from github.com/{repository()}. When this is committed:\n"
+            f"The README installs {tag} from github.com/{repository()}. When this is committed:\n"
             f"  git tag -f {tag} && git push origin main +{tag}"
         )
 

@@ -14,8 +14,9 @@
 | `positions` | a counter beside waves, and waves as clocks (chapter 08) |
 | `scenes` | pictures with boxes, and where a query looks (chapter 16) |
 | `products` | attention as two products of matrices (the cheat sheet) |
-| `self_attention` | a chain of words and a web, and who hears whom (chapter 06) |
+| `self_attention` | a word that asks all words, and who hears whom (chapter 06) |
 | `sentences` | sentences, and the recurrent translators (chapters 04 and 05) |
+| `steps` | score, mask, softmax and average of one query (chapter 03) |
 | `summaries` | articles with marked words, and where a headline's came from (chapter 13) |
 | `transformer` | the whole Transformer, and its three attentions (chapter 10) |
 """
@@ -42,8 +43,9 @@ from attncourse.figures.maps import bands, heatmap, spotlight
 from attncourse.figures.positions import counting, dials
 from attncourse.figures.products import two_products
 from attncourse.figures.scenes import scene
-from attncourse.figures.self_attention import chain_and_web, reached
+from attncourse.figures.self_attention import chain_and_web, one_word_asks, reached
 from attncourse.figures.sentences import crossing, encoder_decoder, length_curve, looking_back
+from attncourse.figures.steps import four_steps
 from attncourse.figures.summaries import copy_map, marked_text
 from attncourse.figures.transformer import three_attentions, whole_transformer
 
@@ -67,12 +69,14 @@ __all__ = [
     "dials",
     "encoder_block",
     "encoder_decoder",
+    "four_steps",
     "heatmap",
     "kept",
     "length_curve",
     "looking_back",
     "marked_text",
     "matrices",
+    "one_word_asks",
     "preprint_date",
     "query_detector",
     "reached",

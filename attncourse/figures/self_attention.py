@@ -1,4 +1,4 @@
-"""Figures of self-attention (chapter 06): who hears whom, directly and after some steps."""
+"""Figures of self-attention (chapter 06): a word that asks, and who hears whom after some steps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from torch import Tensor
 
+from attncourse.attention import attend, attention_weights
 from attncourse.figures.looks import BLACK, BLUE, GREEN, RED, arrow
 
 
@@ -49,6 +50,71 @@ def chain_and_web(words: Sequence[str], asking: int) -> list[Axes]:
     axes[0].set_ylim(-0.7, 0.8)
     axes[1].set_ylim(-0.7, 1.2 + 0.22 * max(asking, len(words) - 1 - asking))
     return list(axes)
+
+
+def one_word_asks(
+    words: Sequence[str], x: Tensor, query: Tensor, key: Tensor, value: Tensor, *, asking: int
+) -> Axes:
+    """Draw, with its numbers, how one word gets its new vector (chapter 06).
+
+    Args:
+        words: the words.
+        x: (word, width), their vectors.
+        query: (word, width); that of the asking word is drawn.
+        key: (word, width).
+        value: (word, width).
+        asking: the place of the word that asks.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: if there are not as many rows as words, or no such word.
+
+    Example:
+        >>> import torch
+        >>> x = torch.eye(2)
+        >>> ax = one_word_asks(["dogs", "sleep"], x, x, x, x, asking=0)
+        >>> ax.texts[-1].get_text()
+        '0.67  0.33'
+    """
+    for name, given in {"x": x, "query": query, "key": key, "value": value}.items():
+        if len(given) != len(words):
+            raise ValueError(f"{name} must have {len(words)} rows, got {len(given)}")
+    if not 0 <= asking < len(words):
+        raise ValueError(f"asking must be from 0 to {len(words) - 1}, got {asking}")
+    asks = query[asking, None]
+    scores = (asks @ key.mT / query.shape[-1] ** 0.5)[0]
+    weights, z = attention_weights(asks, key)[0], attend(asks, key, value)[0]
+
+    _, ax = plt.subplots(figsize=(1.35 * len(words) + 1.2, 5.4))
+    sides = "x", "q", "k", "score", "weight", "v", "z"
+    heights = {side: -1.3 * row for row, side in enumerate(sides)}
+    for side, height in heights.items():
+        ax.text(-0.7, height, side, ha="right", va="center")
+    for i, (word, weight) in enumerate(zip(words, weights.tolist(), strict=True)):
+        ax.text(i, 0.7, word, ha="center", va="center", weight="bold" if i == asking else "normal")
+        for side, vector, colour in (("x", x, BLACK), ("k", key, BLUE), ("v", value, BLUE)):
+            _vector(ax, (float(i), heights[side]), vector[i], colour)
+        ax.plot([asking, i], [heights["q"] - 0.35, heights["k"] + 0.35], color=GREEN, lw=1.4)
+        ax.text(i, heights["score"], f"{scores[i]:.2f}", ha="center", va="center")
+        ax.text(i, heights["weight"], f"{weight:.2f}", ha="center", va="center", color=RED)
+        ends = [heights["v"] - 0.35, heights["z"] + 0.35]
+        ax.plot([i, asking], ends, color=RED, lw=0.6 + 5 * weight)
+    _vector(ax, (float(asking), heights["q"]), query[asking], GREEN)
+    _vector(ax, (float(asking), heights["z"]), z, RED)
+    ax.set(xlim=(-1.5, len(words) - 0.5), ylim=(heights["z"] - 0.5, 1.0))
+    ax.axis("off")
+    return ax
+
+
+def _vector(ax: Axes, middle: tuple[float, float], numbers: Tensor, colour: str) -> None:
+    """Draw a box with the numbers of a vector: whole ones as they are, others to two digits."""
+    texts = [f"{n:.0f}" if n == round(n) else f"{n:.2f}" for n in numbers.tolist()]
+    left, low = middle[0] - 0.42, middle[1] - 0.35
+    ax.add_patch(plt.Rectangle((left, low), 0.84, 0.7, color=colour, zorder=3))
+    looks = {"ha": "center", "va": "center", "color": "white", "zorder": 4}
+    ax.text(*middle, "  ".join(texts), **looks)
 
 
 def reached(

@@ -146,7 +146,7 @@ def test_the_lines_of_python_are_copied_or_selected(reader):
     reader.page.get_by_text("Copied.").wait_for()
     assert reader.page.evaluate("navigator.clipboard.readText()").strip() == lines
     context.clear_permissions()
-    reader.page.evaluate("navigator.clipboard.writeText = () => Promise.reject()")
+    reader.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
     reader.at("copy").click()
     reader.page.get_by_text("press Ctrl-C to copy").wait_for()
     assert reader.page.evaluate("getSelection().toString()").strip() == lines
