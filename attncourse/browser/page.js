@@ -117,6 +117,7 @@ function show() {
     if (steps.length) at("tree").replaceChildren(...drawTree(steps, shownNow.best, vocabulary));
   });
   const { silenced, head_dim } = model;
+  at("copied").textContent = "";
   at("python").textContent = pythonFor({ ...shownNow, silenced, head_dim });
   const query = new URLSearchParams({ caption: text });
   if (!shownNow.beam) query.set("search", "greedy");
@@ -216,13 +217,14 @@ function likelihood(probability) {
   return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)}%`;
 }
 
-async function copy(text, button) {
+/** A page that may not write to the clipboard selects the lines instead. */
+async function copy() {
   try {
-    await navigator.clipboard.writeText(text);
-    say("Copied.");
+    await navigator.clipboard.writeText(at("python").textContent);
+    at("copied").textContent = "Copied.";
   } catch {
-    getSelection().selectAllChildren(button.previousElementSibling);
-    say("Selected: press Ctrl-C to copy.");
+    getSelection().selectAllChildren(at("python"));
+    at("copied").textContent = "Selected: press Ctrl-C to copy.";
   }
 }
 
@@ -246,7 +248,7 @@ function start() {
       form.requestSubmit();
     });
   }
-  at("copy").addEventListener("click", ({ target }) => copy(at("python").textContent, target));
+  at("copy").addEventListener("click", copy);
   home.hidden = false;
 }
 

@@ -74,8 +74,8 @@ def engine(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("engine")
     tool.write(folder)
     script = tool.bundle() + (
-        "Object.assign(globalThis, { splitWords, joinWords, download, greedy, beamSearch, "
-        "retrace, logSoftmax, largestPlaces });"
+        "Object.assign(globalThis, { splitWords, joinWords, download, greedy, beamSearch, retrace, "
+        "logSoftmax, largestPlaces });"
     )
     (folder / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8"><script type="module">{script}</script>', "utf-8"

@@ -124,6 +124,7 @@ def test_heads_are_switched_off_and_on_again(reader):
         reader.page.locator(f'[id="{name}"]').uncheck()
         reader.settle()
         assert reader.page.evaluate("document.activeElement.id") == name
+        assert f"[:, {32 * head}:{32 * head + 32}] = 0" in reader.at("python").inner_text()
     assert "Heads that are off: 4" in reader.at("notes").inner_text()
     assert before in reader.at("notes").inner_text()
     assert reader.translation != before
