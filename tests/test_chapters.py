@@ -225,6 +225,24 @@ def the_reader_has_to_answer(notebook, name):
         yield "no exercise stands before the last third"
 
 
+@rule
+def nothing_stands_twice_or_open(notebook, name):
+    """What goes wrong when two versions of a notebook are merged line by line."""
+    headings: set[str] = set()
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        fences = re.findall(r"^:{3,}(\{?)", cell.source, re.MULTILINE)
+        if fences.count("{") * 2 != len(fences):
+            yield f"a fence is open, or closed twice, in {cell.source[:40]!r}"
+        for heading in re.findall(r"^#+ .+$", cell.source, re.MULTILINE):
+            if heading in headings:
+                yield f"the heading {heading!r} stands twice"
+            if "**" in heading:
+                yield f"the heading {heading!r} runs into the text"
+            headings.add(heading)
+
+
 def dead_links(text: str) -> list[str]:
     """Return a complaint for each link to a label that no page of the book defines."""
     targets = re.findall(r"\]\(#([^)]+)\)", text)
@@ -518,6 +536,21 @@ def _(notebook):
 @plants("the_reader_has_to_answer", "no exercise stands before the last third")
 def _(notebook):
     notebook.cells.append(notebook.cells.pop(5))
+
+
+@plants("nothing_stands_twice_or_open", "the heading '# Sound' stands twice")
+def _(notebook):
+    notebook.cells.append(new_markdown_cell("# Sound"))
+
+
+@plants("nothing_stands_twice_or_open", "runs into the text")
+def _(notebook):
+    notebook.cells.append(new_markdown_cell("## A word**Answers.**"))
+
+
+@plants("nothing_stands_twice_or_open", "a fence is open, or closed twice")
+def _(notebook):
+    notebook.cells.append(new_markdown_cell("An answer.\n:::"))
 
 
 @pytest.mark.parametrize(("name", "sentence", "plant"), BREACHES)
