@@ -1,6 +1,6 @@
 """The notebooks for Colab and Jupyter: what becomes of ours, and what is refused.
 
-Whether numbers and anchors are those of the built book is tested in tests/browser/test_colab_numbers.py.
+Whether numbers and anchors are those of the built book: tests/browser/test_colab_numbers.py.
 """
 
 from __future__ import annotations
