@@ -89,7 +89,8 @@ def test_what_the_book_folds_is_folded_in_colab_and_in_jupyter(page):
             names = [found.name for token in parse(cell.source) if (found := directive(token))]
             solving = (solving or "solution-start" in names) and "solution-end" not in names
             continue
-        folded = solving or any(tag.startswith("hide-") for tag in cell.metadata.get("tags", []))
+        # With "hide-output" the code is open: a bug is to be found in it.
+        folded = solving or bool({"hide-input", "hide-cell"} & set(cell.metadata.get("tags", [])))
         metadata = {"cellView": "form", "jupyter": {"source_hidden": True}} if folded else {}
         theirs = next(made)
         assert theirs.metadata == metadata

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from homework import CHAPTER, RIGHT, hand_in
 
@@ -17,6 +18,7 @@ from attncourse.exercises import EXERCISES, Verdict
 from attncourse.exercises.judging import limits
 from attncourse.teaching import Mark, supervision
 from attncourse.teaching.marking import COLUMNS, NOT_JUDGED, SECONDS
+from tools.budget import stated_minutes
 
 PAGE = CHAPTER.parent / "for_teachers.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -141,6 +143,5 @@ def test_the_hours_of_the_plan_are_enough_for_its_chapters():
     for read, hours, _ in weeks():
         minutes = 0
         for name in re.findall(r"\]\((\d\d_\w+\.ipynb)\)", read):
-            text = (CHAPTER.parent / name).read_text(encoding="utf-8")
-            minutes += int(re.search(r"\*\*It takes\*\* (\d+) minutes", text)[1])
+            minutes += stated_minutes(nbformat.read(CHAPTER.parent / name, as_version=4))
         assert minutes <= 60 * hours, read

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 MOST_WORDS = 3000
 MOST_CELLS = 40
 MOST_MINUTES = 60
-FOLDED = {"hide-input", "hide-cell", "remove-cell"}
+FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}  # tags: the code is not open
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from tools.budget import FOLDED
 from tools.colab.book import Book, Target
 from tools.colab.prose import Prose, anchor
 from tools.execute import write
 from tools.project import ROOT, bootstrap_source, colab_url, repository
 
 INSTALLS = "Install the package, unless it is there"
-FOLDED = re.compile("hide-|remove-")  # how the tags of cells begin that the book folds
 GPU_SECTION = re.compile(r"^#+ On a GPU\s*$", re.MULTILINE)
 
 
@@ -70,7 +70,7 @@ def cells_for(cell: NotebookNode, prose: Prose, commit: str) -> list[NotebookNod
     if "bootstrap" in tags:
         source = bootstrap_source(prose.book.root, commit)
     made = new_code_cell(source, id=cell.id)
-    if prose.solution or any(map(FOLDED.match, tags)):
+    if prose.solution or FOLDED & tags:
         fold(made, INSTALLS if "bootstrap" in tags else prose.solution or title(cell))
     figure = cell.metadata.get("mystnb", {}).get("figure")
     return [made, caption(cell, figure, prose)] if figure else [made]
