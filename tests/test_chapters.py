@@ -272,15 +272,8 @@ def labels_in(text: str) -> set[str]:
     return {*before, *options, *equations, *slugs}
 
 
-# Chapters of the first edition, which are still to be made shorter.
-UNREVISED = {"09", "12"}
-OF_THE_SECOND = {"the_page_keeps_its_budget", "the_reader_has_to_answer"}
-
-
 def breaches(notebook: NotebookNode, name: str) -> list[str]:
-    left_out = OF_THE_SECOND if name[:2] in UNREVISED else set()
-    rules = [check for each, check in RULES.items() if each not in left_out]
-    return [sentence for check in rules for sentence in check(notebook, name)]
+    return [sentence for check in RULES.values() for sentence in check(notebook, name)]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -293,12 +286,6 @@ def test_chapter_keeps_every_rule(path):
 def test_page_links_lead_somewhere(path):
     found = dead_links(path.read_text(encoding="utf-8"))
     assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize("number", sorted(UNREVISED))
-def test_an_unrevised_chapter_needs_its_second_edition(number):
-    pages = [(nbformat.read(p, as_version=4), p.name) for p in CHAPTERS if p.name[:2] == number]
-    assert any(list(RULES[name](*page)) for name in OF_THE_SECOND for page in pages)
 
 
 def test_every_notebook_is_a_page_of_the_book_and_the_other_way_round():
