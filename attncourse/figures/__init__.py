@@ -2,6 +2,9 @@
 
 | module | what it holds |
 |---|---|
+| `live` | figures that answer when a reader moves something |
+| `live_desk` | a query that is turned over a desk (chapter 01) |
+| `live_svg` | the pictures of these figures |
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
@@ -28,6 +31,8 @@ from attncourse.figures.decoding import choices, kept
 from attncourse.figures.detector import query_detector
 from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
+from attncourse.figures.live import LiveFigure
+from attncourse.figures.live_desk import turned_query
 from attncourse.figures.looks import (
     BLACK,
     BLUE,
@@ -59,6 +64,7 @@ __all__ = [
     "RED",
     "SKY",
     "Event",
+    "LiveFigure",
     "arcs",
     "bands",
     "chain_and_web",
@@ -86,6 +92,7 @@ __all__ = [
     "tagged_text",
     "three_attentions",
     "timeline",
+    "turned_query",
     "two_judges",
     "two_products",
     "whole_transformer",
