@@ -5,6 +5,7 @@
 | `live` | figures that answer when a reader moves something |
 | `live_desk` | a query that is turned over a desk (chapter 01) |
 | `live_svg` | the pictures of these figures |
+| `live_width` | the width of a kernel (chapter 02) |
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
@@ -33,6 +34,7 @@ from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_desk import turned_query
+from attncourse.figures.live_width import moving_width
 from attncourse.figures.looks import (
     BLACK,
     BLUE,
@@ -82,6 +84,7 @@ __all__ = [
     "looking_back",
     "marked_text",
     "matrices",
+    "moving_width",
     "one_word_asks",
     "preprint_date",
     "query_detector",
