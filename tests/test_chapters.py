@@ -59,7 +59,7 @@ def texts(cell: NotebookNode) -> Iterator[str]:
             yield output.text
         for kind, content in output.get("data", {}).items():
             if kind.startswith("text/"):
-                yield re.sub(r"(?<=;base64,)[^\"]+", "", content)  # letters in any order
+                yield re.sub(r"(?<=data:image)[^\"]+", "", content)  # a picture
 
 
 def has_image(output: NotebookNode) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import subprocess
 import sys
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -33,7 +33,7 @@ def data_in(text):
 
 
 def picture_in(text):
-    return base64.b64decode(re.search(r"base64,([^\"]+)", text)[1]).decode()
+    return unquote(re.search(r"svg\+xml,([^\"]+)", text)[1])
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -110,6 +110,16 @@ def test_unknown_names_and_things_are_refused():
         LiveFigure("live", {}, PICTURE, "A letter.")
     with refused(TypeError, "data['a'][1]", "complex"):
         LiveFigure("desk", {"a": [1, 2j]}, PICTURE, "A letter.")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_part_that_a_module_moves_is_in_the_picture(name):
+    picture = picture_in(made(name)._repr_html_())
+    module = (MODULES / f"{name}.js").read_text("utf-8")
+    moved = re.findall(r'\b(?:move|drag)\(["`](.+?)["`]', module)
+    patterns = [re.sub(r"\$\{\w+\}", r"\\w+", part) for part in moved]  # of `node${place}`
+    assert patterns
+    assert [part for part in patterns if not re.search(f"data-at='{part}'", picture)] == []
 
 
 # Chapter 01

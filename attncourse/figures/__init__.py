@@ -6,6 +6,7 @@
 | `live_beam` | a beam that grows over a tree of sentences (chapter 12) |
 | `live_desk` | a query that is turned over a desk (chapter 01) |
 | `live_svg` | the pictures of these figures |
+| `live_width` | the width of a kernel (chapter 02) |
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
@@ -35,6 +36,7 @@ from attncourse.figures.heads import arcs
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_beam import growing_beam
 from attncourse.figures.live_desk import turned_query
+from attncourse.figures.live_width import moving_width
 from attncourse.figures.looks import (
     BLACK,
     BLUE,
@@ -84,6 +86,7 @@ __all__ = [
     "looking_back",
     "marked_text",
     "matrices",
+    "moving_width",
     "one_word_asks",
     "preprint_date",
     "query_detector",

@@ -7,7 +7,6 @@ Script, style and picture are parts of the output: nothing is loaded.
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import math
@@ -15,13 +14,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from torch import Tensor
 
 MODULES = Path(__file__).parents[1] / "browser" / "figures"
-SHARED = {"live", "numbers"}  # modules that the figures' own import
+SHARED = {"live", "discs", "numbers", "scale"}  # modules that the figures' own import
 _IMPORT = re.compile(r'^import .*? from "\./(\w+)\.js";\n', re.MULTILINE)
 _LEFT_OUT = re.compile(r"^export |^ *(//.*|/\*\*.*\*/)\n|(?<=;) // .*$|^ +|^\n", re.MULTILINE)
+_AS_IT_IS = " '/:;,.=()-"  # in the address of a picture: no sign with a meaning in HTML
 _SPACED = re.compile(r'("[^"]*"|`[^`]*`)| ?([^\w\s"`$]+) ?')  # strings stay as they are
 
 
@@ -61,14 +62,14 @@ class LiveFigure:
         return f"<{type(self).__name__} {self.name}: {self.alt}>"
 
     def _repr_html_(self) -> str:
-        picture = base64.b64encode(self.picture.encode("ascii", "xmlcharrefreplace")).decode()
+        picture = quote(self.picture.replace('"', "'"), safe=_AS_IT_IS)
         style = (MODULES / "live.css").read_text(encoding="utf-8")
         style = re.sub(r"\s*([{};])\s*", r"\1", style)
         data = json.dumps(self.data, separators=(",", ":"))
         data = data.replace("<", "\\u003c")  # it could end the element around it
         return (
             f'<div class="live" data-name="{self.name}">\n<style>{style}</style>\n'
-            f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{picture}">\n'
+            f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml,{picture}">\n'
             f'<script type="application/json">{data}</script>\n'
             f'<script type="module">\n{script(self.name)}</script>\n</div>'
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attncourse.data.desk import HEIGHT, THINGS, WIDTH, Desk
 from attncourse.figures.live import LiveFigure
-from attncourse.figures.live_svg import label, svg, tag
+from attncourse.figures.live_svg import discs, label, svg, tag
 from attncourse.figures.looks import BLACK, BLUE, ORANGE
 
 PATCH, SIDE = 16, 24  # of a patch, on the desk and in the picture
@@ -121,16 +121,20 @@ def _desk(desk: Desk) -> list[str]:
 
 def _spots(weights: Tensor) -> list[str]:
     """Put a spot on each patch, its area the weight of the patch."""
-    way = ""
-    for place, weight in enumerate(weights.tolist()):
-        r = SPOT * weight**0.5
-        x, y = SIDE * (place % COLUMNS + 0.5), SIDE * (place // COLUMNS + 0.5)
-        half = f"a{r:.1f} {r:.1f} 0 1 0"
-        if r > 1:
-            way += f"M{x - r:.1f} {y:.0f}{half} {2 * r:.1f} 0{half}-{2 * r:.1f} 0"
+    places = [
+        (SIDE * (n % COLUMNS + 0.5), SIDE * (n // COLUMNS + 0.5)) for n in range(len(weights))
+    ]
+    radii = (SPOT * weights.sqrt()).tolist()
+    drawn = discs((x, y, r) for (x, y), r in zip(places, radii, strict=True))
     return [
         tag(
-            "path", at="spots", d=way, fill=ORANGE, fill_opacity=0.6, stroke=BLACK, stroke_width=0.5
+            "path",
+            at="spots",
+            d=drawn,
+            fill=ORANGE,
+            fill_opacity=0.6,
+            stroke=BLACK,
+            stroke_width=0.5,
         )
     ]
 

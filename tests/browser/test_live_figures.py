@@ -11,7 +11,7 @@ import re
 import pytest
 import torch
 
-from attncourse import attention_weights
+from attncourse import NadarayaWatson, attention_weights
 from attncourse.decoding import beam_search
 from attncourse.figures.live_beam import GREY
 from attncourse.figures.live_desk import coverage, red_and_light
@@ -19,7 +19,7 @@ from attncourse.figures.looks import BLUE
 from attncourse.scores import DotProductScore
 from tests.browser.conftest import Visitor
 from tests.browser.test_book import serious_violations
-from tests.live_figures import FIGURES, MESSAGES, desk, made
+from tests.live_figures import FIGURES, MESSAGES, desk, harbour, made
 from tests.searched import BOS, EOS, LOWEST, MARKS, Markov, kinds, lists
 
 pytestmark = pytest.mark.browser
@@ -54,7 +54,7 @@ class Shown:
         self.visit, self.page = visit, visit.page
 
     def press(self, label: str, key: str, times: int = 1) -> None:
-        slider = self.page.get_by_label(label).first
+        slider = self.page.get_by_role("slider", name=label).first
         for _ in range(times):
             slider.press(key)
 
@@ -247,3 +247,25 @@ def test_the_query_on_the_desk_is_dragged(show):
     shown.page.mouse.up()
     assert shown.numbers == pytest.approx(shares_on_desk(90, 3.0), abs=0.6)
     assert shown.page.get_by_label("Turn the query").get_attribute("aria-valuetext") == "90°"
+
+
+# Chapter 02
+
+
+def test_the_width_shows_the_estimate_and_the_error_of_the_package(show):
+    def expected(hour, width):
+        key, value, query, truth = harbour()
+        layer = NadarayaWatson(bandwidth=width).double()
+        asked = layer(torch.tensor([[hour]]).double(), key, value).item()
+        return asked, 100 * (layer(query, key, value) - truth).square().mean().sqrt().item()
+
+    shown = show("width")
+    _, _, *numbers = shown.numbers  # after the hour and the minute
+    assert numbers == pytest.approx(expected(16.5, 0.5), abs=0.06)
+    shown.press("Width", "ArrowLeft", 12)
+    shown.press("Hour asked about", "ArrowLeft", 3)
+    hour, minute, *numbers = shown.numbers
+    assert (hour, minute) == (15, 45)
+    assert numbers == pytest.approx(expected(15.75, 2**-4), abs=0.06)
+    shown.press("Width", "End")
+    assert shown.numbers[2:] == pytest.approx(expected(15.75, 4.0), abs=0.06)

@@ -2,6 +2,7 @@
 
 import { live } from "./live.js";
 import { softmax } from "./numbers.js";
+import { discs } from "./discs.js";
 
 live("desk", ({ data, move, slider, drag }) => {
   const { columns, side, unit, origin, things } = data;
@@ -24,11 +25,10 @@ live("desk", ({ data, move, slider, drag }) => {
     const weights = softmax(keys.map((key) => (red * key[0] + light * key[1]) / 10));
 
     const spots = weights.map((weight, place) => {
-      const r = data.spot * weight ** 0.5;
       const [x, y] = [place % columns, Math.floor(place / columns)].map((at) => side * (at + 0.5));
-      return r > 1 ? `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0-${2 * r} 0` : "";
+      return [x, y, data.spot * weight ** 0.5];
     });
-    move("spots", { d: spots.join("") });
+    move("spots", { d: discs(spots) });
     const [x, y] = [origin[0] + unit * red, origin[1] - unit * light];
     move("query", { x2: x, y2: y });
     move("end", { cx: x, cy: y });

@@ -45,8 +45,8 @@ function start(host, begin) {
     return input;
   };
 
-  /** Let a part be dragged: `follow` is told where in the picture the pointer is. */
-  const drag = (name, follow) => {
+  /** Let a part be dragged; `follow` gets the pointer's place, `scrolls` what a finger still may. */
+  const drag = (name, follow, scrolls = "none") => {
     const moved = (event) => {
       if (!event.buttons) return;
       const place = new DOMPoint(event.clientX, event.clientY);
@@ -54,7 +54,7 @@ function start(host, begin) {
       refresh();
     };
     const dragged = part(name);
-    dragged.style = "cursor: grab; touch-action: none";
+    dragged.style = `cursor:grab;touch-action:${scrolls}`;
     dragged.onpointermove = moved;
     dragged.onpointerdown = (event) => {
       dragged.setPointerCapture(event.pointerId);
@@ -74,7 +74,7 @@ function start(host, begin) {
 }
 
 function drawing(image) {
-  const text = atob(image.src.split(",")[1]);
+  const text = decodeURIComponent(image.src.slice(19)); // after "data:image/svg+xml,"
   const picture = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
   picture.removeAttribute("style"); // the white ground, which only an image needs
   picture.setAttribute("role", "img");
