@@ -4,8 +4,10 @@
 |---|---|
 | `live` | figures that answer when a reader moves something |
 | `live_desk` | a query that is turned over a desk (chapter 01) |
+| `live_root` | scores divided by a power of the width (chapter 03) |
 | `live_svg` | the pictures of these figures |
 | `live_width` | the width of a kernel (chapter 02) |
+| `live_word` | a word that asks, with any query (chapter 06) |
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
@@ -34,7 +36,9 @@ from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_desk import turned_query
+from attncourse.figures.live_root import divided_scores
 from attncourse.figures.live_width import moving_width
+from attncourse.figures.live_word import asking_word
 from attncourse.figures.looks import (
     BLACK,
     BLUE,
@@ -68,6 +72,7 @@ __all__ = [
     "Event",
     "LiveFigure",
     "arcs",
+    "asking_word",
     "bands",
     "chain_and_web",
     "choices",
@@ -75,6 +80,7 @@ __all__ = [
     "counting",
     "crossing",
     "dials",
+    "divided_scores",
     "encoder_block",
     "encoder_decoder",
     "four_steps",
