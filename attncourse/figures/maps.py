@@ -74,10 +74,8 @@ def heatmap(
     if numbers:
         for row, line in enumerate(weights.tolist()):
             for column, weight in enumerate(line):
-                colour = "white" if weight > 0.55 * maximum else BLACK
-                ax.text(
-                    column, row, f"{weight:.2f}", ha="center", va="center", color=colour, fontsize=9
-                )
+                look = {"color": "white" if weight > 0.55 * maximum else BLACK, "fontsize": 10}
+                ax.text(column, row, f"{weight:.2f}", ha="center", va="center", **look)
     return ax
 
 
