@@ -12,7 +12,9 @@ from attncourse.data.desk import Desk, draw_desk
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_beam import growing_beam
 from attncourse.figures.live_desk import turned_query
+from attncourse.figures.live_root import divided_scores
 from attncourse.figures.live_width import moving_width
+from attncourse.figures.live_word import asking_word
 
 
 def desk() -> Desk:
@@ -38,10 +40,29 @@ MESSAGES = {  # of the phone in chapter 12
     "the": (0.1, {"end": (0.6, {}), "dog": (0.4, {})}),
 }
 
+
+def cards() -> tuple[Tensor, Tensor]:
+    """A random question of chapter 03, and 32 random cards."""
+    draws = torch.Generator().manual_seed(12)
+    question = torch.randn(1, 1024, generator=draws, dtype=torch.float64)
+    return question, torch.randn(32, 1024, generator=draws, dtype=torch.float64)
+
+
+def by_hand() -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of the three words of chapter 06."""
+    words = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    to_query = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    to_key = torch.tensor([[1.0, 0.0], [1.0, -1.0]])
+    to_value = torch.tensor([[1.0, 1.0], [0.0, 2.0]])
+    return words @ to_query.mT, words @ to_key.mT, words @ to_value.mT
+
+
 FIGURES = {
     "desk": lambda: turned_query(desk()),
+    "root": lambda: divided_scores(*cards()),
     "width": lambda: moving_width(*harbour()),
     "beam": lambda: growing_beam(MESSAGES),
+    "word": lambda: asking_word(["dog", "it", "hungry"], *by_hand(), asking=1),
 }
 
 

@@ -5,8 +5,10 @@
 | `live` | figures that answer when a reader moves something |
 | `live_beam` | a beam that grows over a tree of sentences (chapter 12) |
 | `live_desk` | a query that is turned over a desk (chapter 01) |
+| `live_root` | scores divided by a power of the width (chapter 03) |
 | `live_svg` | the pictures of these figures |
 | `live_width` | the width of a kernel (chapter 02) |
+| `live_word` | a word that asks, with any query (chapter 06) |
 | `looks` | style, colours, boxes and arrows |
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
@@ -36,7 +38,9 @@ from attncourse.figures.heads import arcs
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_beam import growing_beam
 from attncourse.figures.live_desk import turned_query
+from attncourse.figures.live_root import divided_scores
 from attncourse.figures.live_width import moving_width
+from attncourse.figures.live_word import asking_word
 from attncourse.figures.looks import (
     BLACK,
     BLUE,
@@ -70,12 +74,14 @@ __all__ = [
     "Event",
     "LiveFigure",
     "arcs",
+    "asking_word",
     "bands",
     "chain_and_web",
     "copy_map",
     "counting",
     "crossing",
     "dials",
+    "divided_scores",
     "encoder_block",
     "encoder_decoder",
     "four_steps",

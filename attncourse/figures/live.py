@@ -19,7 +19,7 @@ from urllib.parse import quote
 from torch import Tensor
 
 MODULES = Path(__file__).parents[1] / "browser" / "figures"
-SHARED = {"live", "discs", "numbers", "scale"}  # modules that the figures' own import
+SHARED = {"live", "buttons", "discs", "numbers", "scale"}  # modules that the figures' own import
 _IMPORT = re.compile(r'^import .*? from "\./(\w+)\.js";\n', re.MULTILINE)
 _LEFT_OUT = re.compile(r"^export |^ *(//.*|/\*\*.*\*/)\n|(?<=;) // .*$|^ +|^\n", re.MULTILINE)
 _AS_IT_IS = " '/:;,.=()-"  # in the address of a picture: no sign with a meaning in HTML
@@ -63,16 +63,22 @@ class LiveFigure:
 
     def _repr_html_(self) -> str:
         picture = quote(self.picture.replace('"', "'"), safe=_AS_IT_IS)
-        style = (MODULES / "live.css").read_text(encoding="utf-8")
-        style = re.sub(r"\s*([{};])\s*", r"\1", style)
         data = json.dumps(self.data, separators=(",", ":"))
         data = data.replace("<", "\\u003c")  # it could end the element around it
         return (
-            f'<div class="live" data-name="{self.name}">\n<style>{style}</style>\n'
+            f'<div class="live" data-name="{self.name}">\n<style>{style(self.picture)}</style>\n'
             f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml,{picture}">\n'
             f'<script type="application/json">{data}</script>\n'
             f'<script type="module">\n{script(self.name)}</script>\n</div>'
         )
+
+
+def style(picture: str) -> str:
+    """Return the style of all figures, with rules for those colours only that the picture has."""
+    lines = (MODULES / "live.css").read_text(encoding="utf-8").splitlines()
+    colours = {line: re.search(r'="(#\w+)"', line) for line in lines}
+    kept = [line for line, colour in colours.items() if not colour or colour[1] in picture]
+    return re.sub(r"\s*([{};])\s*", r"\1", "".join(kept))
 
 
 def script(name: str) -> str:

@@ -11,7 +11,7 @@ import re
 import pytest
 import torch
 
-from attncourse import NadarayaWatson, attention_weights
+from attncourse import NadarayaWatson, attend, attention_weights
 from attncourse.decoding import beam_search
 from attncourse.figures.live_beam import GREY
 from attncourse.figures.live_desk import coverage, red_and_light
@@ -19,7 +19,7 @@ from attncourse.figures.looks import BLUE
 from attncourse.scores import DotProductScore
 from tests.browser.conftest import Visitor
 from tests.browser.test_book import serious_violations
-from tests.live_figures import FIGURES, MESSAGES, desk, harbour, made
+from tests.live_figures import FIGURES, MESSAGES, by_hand, cards, desk, harbour, made
 from tests.searched import BOS, EOS, LOWEST, MARKS, Markov, kinds, lists
 
 pytestmark = pytest.mark.browser
@@ -269,3 +269,47 @@ def test_the_width_shows_the_estimate_and_the_error_of_the_package(show):
     assert numbers == pytest.approx(expected(15.75, 2**-4), abs=0.06)
     shown.press("Width", "End")
     assert shown.numbers[2:] == pytest.approx(expected(15.75, 4.0), abs=0.06)
+
+
+# Chapter 03
+
+
+def test_the_largest_weight_is_the_package_s_at_every_width_and_power(show):
+    def expected(width, power):
+        query, key = (x[:, :width] for x in cards())
+        weights = attention_weights(query, key, scale=float(width) ** -power)
+        return [width, width**power, weights.max().item()]
+
+    shown = show("root")
+    assert shown.numbers == pytest.approx(expected(4, 0), abs=0.06)
+    shown.press("Width", "ArrowRight", 2)
+    assert shown.numbers == pytest.approx(expected(64, 0), abs=0.06)
+    shown.press("Scores divided by", "ArrowRight", 4)
+    assert shown.numbers == pytest.approx(expected(64, 0.5), abs=0.06)
+    shown.press("Width", "End")
+    assert shown.numbers == pytest.approx(expected(1024, 0.5), abs=0.06)
+    shown.press("Scores divided by", "End")
+    assert shown.numbers == pytest.approx([1024, 1024, 1 / 32], abs=0.01)
+
+
+# Chapter 06
+
+
+def test_a_word_that_asks_gets_what_attend_gives(show):
+    def expected(asks):
+        _, key, value = by_hand()
+        asks = torch.tensor([asks])
+        numbers = (
+            asks,
+            asks @ key.mT / 2**0.5,
+            attention_weights(asks, key),
+            attend(asks, key, value),
+        )
+        return torch.cat(numbers, dim=1)[0].tolist()
+
+    shown = show("word")
+    assert shown.numbers == pytest.approx(expected([1.0, 1.0]), abs=0.006)
+    shown.page.get_by_role("button", name="hungry").press("Enter")
+    assert shown.numbers == pytest.approx(expected([2.0, 1.0]), abs=0.006)
+    shown.press("second number", "Home")
+    assert shown.numbers == pytest.approx(expected([2.0, -3.0]), abs=0.006)

@@ -63,7 +63,7 @@ function start(host, begin) {
   };
 
   const data = JSON.parse(host.querySelector("[type='application/json']").textContent);
-  const answer = begin({ data, move, slider, drag });
+  const answer = begin({ data, controls, move, slider, drag });
   const refresh = () => {
     for (const write of labels) write();
     numbers.textContent = answer();
