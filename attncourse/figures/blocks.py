@@ -30,7 +30,7 @@ def encoder_block(norm_first: bool = False, *, ax: Axes | None = None, title: st
         ['norm', 'attention', 'norm']
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(5.8, 1.4))
+        _, ax = plt.subplots(figsize=(5.6, 1.4))
     ax.text(-0.1, 0, "$x$", ha="right", va="center")
     x = 0.0
     for sublayer in ("attention", "feed-forward"):
