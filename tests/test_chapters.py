@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from attncourse.exercises import EXERCISES
-from tools.budget import MOST_CELLS, MOST_MINUTES, MOST_WORDS, length_of, stated_minutes
+from tools.budget import MOST_CELLS, MOST_EXERCISES, MOST_WORDS, length_of, stated_minutes
 from tools.execute import normalise
 from tools.project import ROOT, bootstrap_source, colab_url
 
@@ -207,7 +207,7 @@ def the_page_keeps_its_budget(notebook, name):
     for size, most, what in (
         (page.words, MOST_WORDS, "words"),
         (page.cells, MOST_CELLS, "open code cells"),
-        (sum(page.minutes), MOST_MINUTES, "minutes"),
+        (page.exercises, MOST_EXERCISES, "exercises"),
     ):
         if size > most:
             yield f"the page has {size} {what}, more than {most}"
@@ -518,9 +518,9 @@ def _(notebook):
     notebook.cells += [notebook.cells[2]] * MOST_CELLS
 
 
-@plants("the_page_keeps_its_budget", f"minutes, more than {MOST_MINUTES}")
+@plants("the_page_keeps_its_budget", f"exercises, more than {MOST_EXERCISES}")
 def _(notebook):
-    notebook.cells += [notebook.cells[5]] * 12
+    notebook.cells += [notebook.cells[5]] * MOST_EXERCISES
 
 
 @plants("the_page_keeps_its_budget", "the page states None minutes, and takes (5, 10)")
