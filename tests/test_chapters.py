@@ -6,7 +6,9 @@ this file plants every breach in a sound notebook and expects the rule to name i
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import re
 import subprocess
 import sys
@@ -14,11 +16,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
+from attncourse import figures
 from attncourse.exercises import EXERCISES
 from tools.budget import MOST_CELLS, MOST_EXERCISES, MOST_WORDS, length_of, stated_minutes
 from tools.execute import normalise
@@ -31,6 +36,18 @@ MOST_BYTES = 400_000
 MOST_LINES = 15
 LEAST_COMPARED = 0.6
 SHORTEST_ALT = 20  # characters; shorter ones name the figure instead of describing it
+PHONE = 343  # pixels of a figure's width on a screen of 375
+LEAST_TYPE = 8.9  # nine pixels, but for the margin around a picture
+# Figures that are still to be drawn narrower, or with larger type.
+SMALL_TYPE = {
+    *("fig-wishes", "fig-sharpness", "fig-desks", "fig-bahdanau"),
+    *("fig-encoder-block-parts", "fig-encoder-block-talk", "fig-encoder-block-gradients"),
+    *("fig-encoder-block-steps", "fig-encoder-block-depth", "fig-decoding-tree"),
+    *("fig-decoding-fork", "fig-decoding-width", "fig-decoding-shapes", "fig-decoding-maps"),
+    *("fig-decoding-temperature", "fig-decoding-cache", "fig-plain-digits"),
+    *("fig-red-digit-curves", "fig-right-and-wrong", "fig-detector", "fig-precision"),
+    "fig-duplicates",
+}
 
 Rule = Callable[[NotebookNode, str], Iterator[str]]
 RULES: dict[str, Rule] = {}
@@ -143,6 +160,32 @@ def every_figure_is_described(notebook, name):
             yield f"cell {number} draws a figure without a caption"
         if not figure.get("name", "").startswith("fig-"):
             yield f"cell {number} draws a figure without a label fig-..."
+
+
+def smallest_type(cell: NotebookNode, png: str) -> float:
+    """Return the height in pixels of a figure's smallest type, as a phone shows it.
+
+    From the picture's width and the sizes that the cell names; a plot of the package may use a
+    smaller one, which tests/test_figures_looks.py measures.
+    """
+    with plt.rc_context():
+        figures.style()
+        usual, dpi = plt.rcParams["font.size"], plt.rcParams["figure.dpi"]
+    named = re.findall(r"\b(?:font|label)?size=(\d+)", cell.source)
+    width = int.from_bytes(base64.b64decode(png[:32])[16:20], "big")  # from the PNG's header
+    return min([usual, *map(float, named)]) * dpi / 72 * PHONE / width
+
+
+@rule
+def figures_can_be_read_on_a_phone(notebook, name):
+    for number, cell in code_cells(notebook):
+        label = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        for output in cell.outputs:
+            if label in SMALL_TYPE or "image/png" not in output.get("data", {}):
+                continue
+            height = smallest_type(cell, output.data["image/png"])
+            if height < LEAST_TYPE:
+                yield f"cell {number} draws type of {height:.1f} pixels on a phone, too small"
 
 
 @rule
@@ -299,6 +342,16 @@ def test_page_links_lead_somewhere(path):
 def test_an_unrevised_chapter_needs_its_second_edition(number):
     pages = [(nbformat.read(p, as_version=4), p.name) for p in CHAPTERS if p.name[:2] == number]
     assert any(list(RULES[name](*page)) for name in OF_THE_SECOND for page in pages)
+
+
+def test_a_figure_with_small_type_still_has_it():
+    drawn = {}
+    for path in CHAPTERS:
+        for _, cell in code_cells(nbformat.read(path, as_version=4)):
+            for output in filter(has_image, cell.outputs):
+                label = cell.metadata.mystnb.figure.name
+                drawn[label] = smallest_type(cell, output.data["image/png"])
+    assert {label for label in SMALL_TYPE if drawn[label] < LEAST_TYPE} == SMALL_TYPE
 
 
 def test_every_notebook_is_a_page_of_the_book_and_the_other_way_round():
@@ -461,6 +514,24 @@ def _(notebook):
 @plants("every_figure_is_described", "cell 3 draws 2 figures")
 def _(notebook):
     notebook.cells[3].outputs *= 2
+
+
+def picture(width: int) -> str:
+    """Return a PNG of that width, in base64."""
+    data = io.BytesIO()
+    Image.new("1", (width, 1)).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+@plants("figures_can_be_read_on_a_phone", "cell 3 draws type of 5.8 pixels")
+def _(notebook):  # 11 points at 110 dots an inch are 16.8 pixels, 5.76 of 343
+    notebook.cells[3].outputs[0].data["image/png"] = picture(1000)
+
+
+@plants("figures_can_be_read_on_a_phone", "cell 3 draws type of 8.6 pixels")
+def _(notebook):
+    notebook.cells[3].outputs[0].data["image/png"] = picture(550)
+    notebook.cells[3].source = "ax.tick_params(labelsize=9)\nplt.show()"
 
 
 @plants("cells_are_short", "cell 2 has 16 lines")

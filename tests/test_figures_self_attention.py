@@ -14,9 +14,9 @@ pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 def test_the_asking_word_has_a_line_to_every_word_and_to_itself():
     _, web = figures.chain_and_web(["a", "b", "c", "d", "e"], asking=3)
-    ends = sorted(round(float(line.get_xdata()[-1]), 6) for line in web.lines)
+    ends = sorted(round(float(line.get_ydata()[-1]), 6) for line in web.lines)
     assert ends == [0, 1, 2, 3, 4]
-    assert all(float(line.get_xdata()[0]) == 3 for line in web.lines)
+    assert all(float(line.get_ydata()[0]) == 3 for line in web.lines)
 
 
 def test_a_chain_of_words_has_one_arrow_fewer_than_words():
@@ -37,6 +37,18 @@ def test_a_row_is_a_layer_a_column_a_number_of_steps():
     assert [ax.get_title() for ax in axes[0]] == ["1 step", "2 steps"]
     assert [row[0].get_ylabel() for row in axes] == ["one", "two"]
     assert axes[0][0].patches[0].get_y() == 0.5  # the row of word 1
+    assert [label.get_text() for label in axes[0][0].get_yticklabels()] == ["a", "b", "c"]
+
+
+def test_only_the_words_that_are_named_stand_beside_the_maps():
+    maps = {"one": {1: torch.eye(3).bool()}}
+    ax = figures.reached(maps, ["a", "b", "c"], asking=1, named=[0, 2])[0][0]
+    for ticks, labels in (
+        (ax.get_xticks(), ax.get_xticklabels()),
+        (ax.get_yticks(), ax.get_yticklabels()),
+    ):
+        assert list(ticks) == [0, 2]
+        assert [label.get_text() for label in labels] == ["a", "c"]
 
 
 def by_hand():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import same_color
+from matplotlib.text import Text
 
 from attncourse import figures
+from attncourse.figures.sentences import LOW
 
 pytestmark = pytest.mark.usefixtures("no_figures_left")
 
@@ -18,21 +20,31 @@ def ax():
 
 def test_a_line_joins_each_pair_of_words_and_none_past_the_end():
     ax = figures.crossing(["a", "bb", "ccc"], ["x", "y"], {(0, 1), (2, 0), (1, 2), (3, 0)})
-    places = {text.get_text(): text.get_position()[0] for text in ax.texts}
-    joined = {tuple(line.get_xdata()) for line in ax.lines}
+    places = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    joined = {tuple(line.get_ydata()) for line in ax.lines}
     assert joined == {(places["a"], places["y"]), (places["ccc"], places["x"])}
 
 
 def test_a_decoder_reads_each_word_after_it_has_written_it():
     ax = figures.encoder_decoder(["dogs", "sleep"], ["les", "chiens"])
-    below = [text.get_text() for text in ax.texts if text.get_position()[1] == -0.75]
-    above = [text.get_text() for text in ax.texts if text.get_position()[1] == 1.4]
-    assert [word for word in below if word] == ["dogs", "sleep", "<bos>", "les"]
-    assert [word for word in above if word] == ["les", "chiens"]
-    (line,) = ax.lines  # the context, which every step reads
-    (*_, box) = ax.patches
-    assert box.get_x() < line.get_xdata()[-1] < box.get_x() + box.get_width()
-    figures.encoder_decoder(["dogs"], [])
+    at = {height: [] for height in (-0.75, LOW - 0.75, LOW + 1.4)}
+    for text in filter(Text.get_text, ax.texts):
+        at.get(text.get_position()[1], []).append(text.get_text())
+    assert list(at.values()) == [["dogs", "sleep"], ["<bos>", "les"], ["les", "chiens"]]
+
+
+@pytest.mark.parametrize("source", [["dogs"], ["the", "dogs", "sleep"]])
+def test_the_context_begins_the_decoder_and_reaches_every_step(source):
+    ax = figures.encoder_decoder(source, ["les", "chiens"])
+    (rail,) = ax.lines
+    *_, context, first, last = ax.patches
+    top, end = rail.get_path().vertices[[0, -1]]
+    assert tuple(top) == (context.get_x() + context.get_width() / 2, context.get_y())
+    assert end[0] < first.get_x()
+    assert first.get_y() < end[1] < first.get_y() + first.get_height()
+    assert min(rail.get_xdata()) < first.get_x()
+    assert last.get_x() + last.get_width() < max(rail.get_xdata())
+    figures.encoder_decoder(source, [])
 
 
 def test_the_heavier_a_weight_the_thicker_its_line():

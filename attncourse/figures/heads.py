@@ -37,7 +37,7 @@ def arcs(words: Sequence[str], looks: Mapping[str, Tensor | Sequence[float]], as
             raise ValueError(f"looks[{name!r}] must have {len(words)} weights, got {len(weights)}")
     if not 0 <= asker < len(words):
         raise ValueError(f"asker must be from 0 to {len(words) - 1}, got {asker}")
-    _, ax = plt.subplots(figsize=(7.2, 0.2 + 1.05 * len(looks)))
+    _, ax = plt.subplots(figsize=(5.0, 0.2 + 1.05 * len(looks)))
     widths = [len(word) + 3.0 for word in words]
     places = [sum(widths[:i]) + width / 2 for i, width in enumerate(widths)]
     for row, (name, weights) in enumerate(looks.items()):
@@ -50,7 +50,7 @@ def arcs(words: Sequence[str], looks: Mapping[str, Tensor | Sequence[float]], as
             if weight >= 0.05:
                 rise = 0.35 + 0.12 * abs(i - asker)
                 _arc(ax, (places[asker], places[i]), height + 0.35, rise, weight, colour)
-    ax.set(xlim=(-10, sum(widths)), ylim=(-2.0 * len(looks) + 1.5, 1.6))
+    ax.set(xlim=(-12, sum(widths)), ylim=(-2.0 * len(looks) + 1.5, 1.6))
     ax.axis("off")
     return ax
 
@@ -63,4 +63,4 @@ def _arc(ax: Axes, ends: tuple[float, float], low: float, rise: float, weight: f
     count = 1 if looks else len(along)
     ax.plot(x[:count], y[:count], color=colour, lw=0.6 + 4 * weight, **looks)
     middle = sum(ends) / 2, low + (0.2 if looks else rise + 0.12)
-    ax.text(*middle, f"{weight:.2f}", ha="center", color=colour, fontsize=9)
+    ax.text(*middle, f"{weight:.2f}", ha="center", color=colour, fontsize=10)

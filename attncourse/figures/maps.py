@@ -74,10 +74,8 @@ def heatmap(
     if numbers:
         for row, line in enumerate(weights.tolist()):
             for column, weight in enumerate(line):
-                colour = "white" if weight > 0.55 * maximum else BLACK
-                ax.text(
-                    column, row, f"{weight:.2f}", ha="center", va="center", color=colour, fontsize=9
-                )
+                look = {"color": "white" if weight > 0.55 * maximum else BLACK, "fontsize": 10}
+                ax.text(column, row, f"{weight:.2f}", ha="center", va="center", **look)
     return ax
 
 
@@ -173,7 +171,7 @@ def _write_labels(ax: Axes, side: str, labels: Sequence[str] | None, cell: float
 
     size = drawn[0].get_size()
     widest, line = extent()
-    flat = side == "x" and widest * min(1, 8 / size) + 0.05 <= cell
+    flat = side == "x" and widest * min(1, 10 / size) + 0.05 <= cell
     fitting = size * ((cell - 0.05) / widest if flat else 0.93 * cell / line)
     smallest = 6.0
     ax.tick_params(axis=side, labelsize=min(size, max(fitting, smallest)))

@@ -35,18 +35,18 @@ def counting(length: int, width: int) -> np.ndarray:
     """
     if length < 2:
         raise ValueError(f"length must be 2 or more, got {length}")
-    _, axes = plt.subplots(1, 2, figsize=(7.0, 4.6), sharey=True, width_ratios=(3, 5))
+    _, axes = plt.subplots(1, 2, figsize=(5.2, 4.6), sharey=True, width_ratios=(4, 5))
     digits = 2 ** np.arange((length - 1).bit_length())
     bits = np.arange(length)[:, None] // digits % 2
     sines = SinusoidalPositions(width).code(length)[:, ::2].numpy()
     waves = [2 * math.pi * 10_000 ** (i / width) for i in range(0, width, 2)]
     shaded = {"aspect": "auto", "interpolation": "nearest"}
     axes[0].imshow(bits, cmap="Blues", vmin=0, vmax=1.3, **shaded)
-    axes[0].set(title="bits of the position", xlabel="worth of the bit", ylabel="position")
+    axes[0].set(title="bits", xlabel="worth of the bit", ylabel="position")
     axes[0].set_xticks(range(len(digits)), digits)
     image = axes[1].imshow(sines, cmap="RdBu", vmin=-1.2, vmax=1.2, **shaded)
     axes[1].set(title="sines of its code", xlabel="tokens once round")
-    axes[1].set_xticks(range(0, len(waves), 3), [f"{wave:,.0f}" for wave in waves[::3]])
+    axes[1].set_xticks(range(0, len(waves), 5), [f"{wave:,.0f}" for wave in waves[::5]])
     plt.colorbar(image, ax=axes[1], label="sine", ticks=[-1, 0, 1])
     for ax in axes:
         ax.tick_params(length=0)
@@ -78,7 +78,7 @@ def dials(width: int, starts: Sequence[int], shift: int, hands: int = 4) -> np.n
     """
     if 2 * hands > width:
         raise ValueError(f"hands must be {width // 2} or fewer for a width of {width}, got {hands}")
-    size = (7.0, 1.9 * len(starts) + 0.3)
+    size = (5.2, 1.5 * len(starts) + 0.5)
     _, axes = plt.subplots(len(starts), hands, figsize=size, squeeze=False)
     speed = [10_000 ** (-2 * i / width) for i in range(hands)]  # radians a token
     for row, start in zip(axes, starts, strict=True):
@@ -94,7 +94,7 @@ def dials(width: int, starts: Sequence[int], shift: int, hands: int = 4) -> np.n
     for ax, radians in zip(axes[0], speed, strict=True):
         turn = math.degrees(radians * shift)
         ax.set_title(
-            f"{2 * math.pi / radians:,.0f} tokens round,\nturns by {turn:.0f}°", loc="center"
+            f"round in {2 * math.pi / radians:,.0f}\ntokens;\nturned {turn:.0f}°", loc="center"
         )
     return axes
 

@@ -22,33 +22,34 @@ def chain_and_web(words: Sequence[str], asking: int) -> list[Axes]:
         asking: the place of the word that asks.
 
     Returns:
-        Both axes, the chain above.
+        Both axes, the chain on the left.
 
     Example:
         >>> chain, web = chain_and_web(["dogs", "sleep", "here"], asking=2)
         >>> len(chain.patches), len(web.lines)
         (3, 3)
     """
-    _, axes = plt.subplots(2, 1, figsize=(8.4, 4.2), height_ratios=(1, 1.7))
-    titles = "recurrent: each word hands on to the next", "self-attention: a word asks them all"
+    size = (4.8, 0.33 * len(words) + 0.7)
+    _, axes = plt.subplots(1, 2, figsize=size, width_ratios=(1, 1.4), sharey=True)
+    titles = "recurrent: each\nhands on to the next", "self-attention:\na word asks them all"
     for ax, title in zip(axes, titles, strict=True):
         for i, word in enumerate(words):
             colour = GREEN if i == asking else BLUE
-            ax.add_patch(plt.Rectangle((i - 0.3, 0), 0.6, 0.6, color=colour, zorder=3))
-            ax.text(i, -0.4, word, ha="center", va="center", fontsize=10)
-        ax.set(xlim=(-0.6, len(words) - 0.4), title=title)
+            ax.add_patch(plt.Rectangle((-0.3, i - 0.3), 0.6, 0.6, color=colour, zorder=3))
+            ax.text(-0.5, i, word, ha="right", va="center")
+        ax.set(ylim=(len(words) - 0.5, -0.5), title=title)
         ax.axis("off")
     for i in range(len(words) - 1):
-        arrow(axes[0], (i + 0.3, 0.3), (i + 0.7, 0.3))
-    across = np.linspace(0, 1, 41)
+        arrow(axes[0], (0, i + 0.3), (0, i + 0.7))
+    along = np.linspace(0, 1, 41)
     for i in range(len(words)):
-        height = 0.5 + 0.22 * abs(i - asking)
-        x = asking + (i - asking) * across
+        bulge = 0.5 + 0.22 * abs(i - asking)
+        y = asking + (i - asking) * along
         if i == asking:
-            x = asking + 0.22 * np.sin(2 * np.pi * across)
-        axes[1].plot(x, 0.6 + 4 * height * across * (1 - across), color=RED, lw=1.4)
-    axes[0].set_ylim(-0.7, 0.8)
-    axes[1].set_ylim(-0.7, 1.2 + 0.22 * max(asking, len(words) - 1 - asking))
+            y = asking + 0.22 * np.sin(2 * np.pi * along)
+        axes[1].plot(0.3 + 4 * bulge * along * (1 - along), y, color=RED, lw=1.4)
+    axes[0].set_xlim(-2.2, 0.8)
+    axes[1].set_xlim(-2.2, 0.9 + 0.22 * max(asking, len(words) - 1 - asking))
     return list(axes)
 
 
@@ -118,7 +119,10 @@ def _vector(ax: Axes, middle: tuple[float, float], numbers: Tensor, colour: str)
 
 
 def reached(
-    maps: Mapping[str, Mapping[int, Tensor]], words: Sequence[str], asking: int
+    maps: Mapping[str, Mapping[int, Tensor]],
+    words: Sequence[str],
+    asking: int,
+    named: Sequence[int] | None = None,
 ) -> list[list[Axes]]:
     """Draw which outputs depend on which inputs, a row for each layer (chapter 06).
 
@@ -127,6 +131,7 @@ def reached(
             depends on the input. All have the same steps.
         words: the words, from which the columns are named.
         asking: the place of the word whose row is marked.
+        named: the places of the words that are written beside the maps, by default all.
 
     Returns:
         The axes, (layer, steps).
@@ -145,16 +150,17 @@ def reached(
     if not 0 <= asking < len(words):
         raise ValueError(f"asking must be from 0 to {len(words) - 1}, got {asking}")
     steps = list(next(iter(maps.values())))
-    size = {"figsize": (2.5 * len(steps) + 0.9, 2.55 * len(maps) + 0.6), "squeeze": False}
+    places = range(len(words)) if named is None else named
+    labels = [words[place] for place in places]
+    size = {"figsize": (1.35 * len(steps) + 0.9, 1.4 * len(maps) + 0.9), "squeeze": False}
     _, axes = plt.subplots(len(maps), len(steps), sharex=True, sharey=True, **size)
     colours = ListedColormap(["white", BLUE])
     for row, (name, found) in zip(axes, maps.items(), strict=True):
         row[0].set_ylabel(name)
         for ax, depends in zip(row, found.values(), strict=True):
             ax.imshow(depends.cpu().numpy(), cmap=colours, vmin=0, vmax=1)
-            places = range(len(words))
-            ax.set_xticks(places, words, rotation=90, fontsize=8)
-            ax.set_yticks(places, words, fontsize=8)
+            ax.set_xticks(places, labels, rotation=90)
+            ax.set_yticks(places, labels)
             ax.tick_params(length=0)
             box = plt.Rectangle((-0.5, asking - 0.5), len(words), 1, fill=False, ec=RED, lw=2)
             ax.add_patch(box)

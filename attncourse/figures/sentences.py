@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from attncourse.figures.looks import BLUE, GREEN, RED, arrow, box
+from attncourse.figures.looks import BLACK, BLUE, GREEN, RED, arrow, box
+
+LOW = -3.3  # the decoder's height below the encoder
+RAIL = LOW + 1  # where the context runs above the decoder
 
 
-def crossing(above: Sequence[str], below: Sequence[str], links: Iterable[tuple[int, int]]) -> Axes:
-    """Draw a sentence above its translation, with a line between words that belong together.
+def crossing(left: Sequence[str], right: Sequence[str], links: Iterable[tuple[int, int]]) -> Axes:
+    """Draw a sentence beside its translation, with a line between words that belong together.
 
     Args:
-        above, below: the words of both.
-        links: pairs (word above, word below); those past the end of a row are left out.
+        left, right: the words of both, written from top to bottom.
+        links: pairs (word on the left, on the right); those past the end of a column are left out.
 
     Returns:
         The axes.
@@ -25,17 +28,15 @@ def crossing(above: Sequence[str], below: Sequence[str], links: Iterable[tuple[i
         >>> len(ax.lines), [text.get_text() for text in ax.texts]
         (2, ['green', 'doors', 'portes', 'vertes'])
     """
-    _, ax = plt.subplots(figsize=(8.4, 2.2))
-    places = []
-    for words, height in ((above, 1), (below, 0)):
-        widths = [len(word) + 2.5 for word in words]
-        places.append([sum(widths[:i]) + widths[i] / 2 for i in range(len(words))])
-        for word, x in zip(words, places[-1], strict=True):
-            ax.text(x, height, word, ha="center", va="center")
+    rows = max(len(left), len(right))
+    _, ax = plt.subplots(figsize=(4.4, 0.3 * rows + 0.3))
+    for words, x, side in ((left, 0, "right"), (right, 1, "left")):
+        for i, word in enumerate(words):
+            ax.text(x, i, word, ha=side, va="center")
     for i, j in links:
-        if i < len(above) and j < len(below):
-            ax.plot([places[0][i], places[1][j]], [0.85, 0.15], color=BLUE, lw=1.2)
-    ax.set(xlim=(-1, max(map(max, places)) + 5), ylim=(-0.2, 1.2))
+        if i < len(left) and j < len(right):
+            ax.plot([0.05, 0.95], [i, j], color=BLUE, lw=1.2)
+    ax.set(xlim=(-0.7, 1.7), ylim=(rows - 0.5, -0.5))
     ax.axis("off")
     return ax
 
@@ -55,23 +56,22 @@ def encoder_decoder(source: Sequence[str], target: Sequence[str]) -> Axes:
         >>> len(ax.patches)
         6
     """
-    _, ax = plt.subplots(figsize=(8.4, 2.8))
+    end = max(len(source), len(target))  # the context's place
+    _, ax = plt.subplots(figsize=(1.05 * end + 1.0, 4.4))
     for i, word in enumerate(source):
         box(ax, i, 0, BLUE, below=word)
-        arrow(ax, (i + 0.7, 0.35), (i + 1 if i + 1 < len(source) else i + 1.2, 0.35))
-    middle, first = len(source) + 0.2, len(source) + 1.4
-    box(ax, middle, 0, RED)
-    ax.text(middle + 0.35, -0.3, "context", ha="center", va="center")
+        arrow(ax, (i + 0.7, 0.35), (i + 1 if i + 1 < len(source) else end, 0.35))
+    box(ax, end, 0, RED)
+    ax.text(end + 0.35, 1, "context", ha="center", va="center", color=RED)
+    # The context begins the decoder's state, and every step reads it.
+    ax.plot([end + 0.35] * 2 + [-0.3] * 2, [0, RAIL, RAIL, LOW + 0.35], color=RED, lw=1)
     for i, (read, written) in enumerate(zip(["<bos>", *target], target, strict=False)):
-        arrow(ax, (first + i - 0.3 - 0.2 * (i == 0), 0.35), (first + i, 0.35))
-        box(ax, first + i, 0, GREEN, below=read, above=written)
-        arrow(ax, (first + i + 0.12, 1), (first + i + 0.12, 0.7), color=RED)
-    # every step of the decoder reads the context, not only the first
-    last = first + len(target) - 0.88
-    ax.plot([middle + 0.35, middle + 0.35, last], [0.7, 1, 1], color=RED, lw=1)
-    ax.text(0, 1.5, "encoder", color=BLUE)
-    ax.text(first + len(target) - 0.3, 1.9, "decoder", color=GREEN, ha="right")
-    ax.set(xlim=(-0.2, first + len(target)), ylim=(-1, 2.2), aspect="equal")
+        arrow(ax, (i - 0.3, LOW + 0.35), (i, LOW + 0.35), color=BLACK if i else RED)
+        box(ax, i, LOW, GREEN, below=read, above=written)
+        arrow(ax, (i + 0.12, RAIL), (i + 0.12, LOW + 0.7), color=RED)
+    ax.text(0, 1, "encoder", color=BLUE, va="center")
+    ax.text(end + 0.35, LOW + 0.35, "decoder", color=GREEN, ha="center", va="center")
+    ax.set(xlim=(-0.5, end + 1), ylim=(LOW - 1, 1.2), aspect="equal")
     ax.axis("off")
     return ax
 

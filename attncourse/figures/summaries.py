@@ -15,7 +15,7 @@ CHARACTER = 0.602  # width of a character of the monospaced font, in its size
 
 
 def marked_text(
-    lines: Sequence[Sequence[str]], colours: Mapping[str, str], *, width: float = 7.2
+    lines: Sequence[Sequence[str]], colours: Mapping[str, str], *, width: float = 5.6
 ) -> Axes:
     """Write sentences one below the other, some words on a colour (chapter 13).
 
@@ -39,11 +39,11 @@ def marked_text(
     longest = max((len(" ".join(line)) for line in lines), default=0)
     if longest == 0:
         raise ValueError("lines must hold at least one word, got none")
-    size = min(11.0, 72 * width / (longest + 2) / CHARACTER)
+    size = min(11.0, 72 * width / (longest + 1) / CHARACTER)
     height = 2.0 * size / 72  # of a line, in inches
     figure = plt.figure(figsize=(width, height * len(lines)), layout="none")
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(-1, 72 * width / size / CHARACTER - 1), ylim=(len(lines) - 0.5, -0.5))
+    ax.set(xlim=(-0.5, 72 * width / size / CHARACTER - 0.5), ylim=(len(lines) - 0.5, -0.5))
     ax.set_axis_off()
     for row, line in enumerate(lines):
         column = 0
@@ -94,7 +94,7 @@ def copy_map(
             f"gate must be one number for each row of weights {tuple(weights.shape)}, "
             f"got {tuple(gate.shape)}"
         )
-    size = 0.6 * len(summary) + 1.2, 0.17 * len(article) + 1.0
+    size = 0.45 * len(summary) + 1.2, 0.2 * len(article) + 1.6
     _, (copied, where) = plt.subplots(
         2, 1, figsize=size, layout="constrained", height_ratios=[1.5, max(len(article), 2)]
     )

@@ -13,6 +13,7 @@ from attncourse.figures.maps import heatmap
 
 GREY = "0.45"
 WIDE = 4.0  # of a box
+SIZE = 10  # of the type, in points
 
 
 def whole_transformer(source: Sequence[str], target: Sequence[str]) -> Axes:
@@ -32,17 +33,17 @@ def whole_transformer(source: Sequence[str], target: Sequence[str]) -> Axes:
         >>> [text.get_text() for text in ax.texts if "attention" in text.get_text()]
         ['1  self-attention', '2  masked self-attention', '3  cross-attention']
     """
-    _, ax = plt.subplots(figsize=(8.4, 6.6))
-    read, left, right = ["<bos>", *target[:-1]], 0.0, 6.1
+    _, ax = plt.subplots(figsize=(5.1, 6.6))
+    read, left, right = ["<bos>", *target[:-1]], 0.0, 5.3
     for x, words in ((left, source), (right, read)):
         _words(ax, x, -0.45, words)
         _up(ax, x, words, -0.15, 0.3)
         _box(ax, x, 0.3, GREY, "embedding + position")
         arrow(ax, (x + WIDE / 2, 0.95), (x + WIDE / 2, 1.75))
-    _frame(ax, left, 1.4, 2.7, "encoder layer\n$N$ times", side="left")
+    _frame(ax, left, 1.4, 2.7, "encoder layer, $N$ times", side="left")
     _box(ax, left, 1.75, BLUE, "1  self-attention")
     _box(ax, left, 3.0, ORANGE, "feed-forward")
-    _frame(ax, right, 1.4, 4.0, "decoder layer\n$N$ times", side="right")
+    _frame(ax, right, 1.4, 4.0, "decoder layer, $N$ times", side="right")
     _box(ax, right, 1.75, GREEN, "2  masked self-attention")
     _box(ax, right, 3.0, RED, "3  cross-attention")
     _box(ax, right, 4.25, ORANGE, "feed-forward")
@@ -52,12 +53,12 @@ def whole_transformer(source: Sequence[str], target: Sequence[str]) -> Axes:
     _up(ax, left, source, 3.65, 4.45)  # the memory: a vector for each word
     for x in _places(left, len(source)):
         ax.add_patch(plt.Rectangle((x - 0.22, 4.45), 0.44, 0.44, color=BLUE))
-    ax.text(left + WIDE / 2, 5.2, "memory", ha="center", color=BLUE)
-    ax.plot([left + WIDE + 0.05, left + WIDE + 0.7], [4.67, 4.67], color=BLACK, lw=1)
-    ax.plot([left + WIDE + 0.7] * 2, [4.67, 3.32], color=BLACK, lw=1)
-    arrow(ax, (left + WIDE + 0.7, 3.32), (right, 3.32))
-    ax.text(left + WIDE + 0.78, 3.95, "keys and\nvalues", fontsize=9, va="center")
-    ax.text(right + WIDE / 2 + 0.1, 2.7, "queries", fontsize=9, va="center")
+    ax.text(left + WIDE / 2, 5.1, "memory", ha="center", color=BLUE, size=SIZE)
+    corner = left + WIDE + 0.6
+    ax.plot([left + WIDE - 0.3, corner, corner], [4.67, 4.67, 3.32], color=BLACK, lw=1)
+    arrow(ax, (corner, 3.32), (right, 3.32))
+    ax.text(corner + 0.4, 4.8, "keys and\nvalues", ha="right", size=SIZE)
+    ax.text(right + WIDE / 2 + 0.15, 2.7, "queries", va="center", size=SIZE)
 
     arrow(ax, (right + WIDE / 2, 4.9), (right + WIDE / 2, 5.75))
     _box(ax, right, 5.75, GREY, "a score for every word")
@@ -67,8 +68,8 @@ def whole_transformer(source: Sequence[str], target: Sequence[str]) -> Axes:
     _grid(ax, left + 0.1, 6.3, source, source, BLUE, "1")
     _grid(ax, left + 1.55, 6.3, read, read, GREEN, "2", causal=True)
     _grid(ax, left + 3.0, 6.3, read, source, RED, "3")
-    ax.text(left + 0.1, 7.6, "who (rows) may look at whom (columns)", fontsize=9)
-    ax.set(xlim=(-1.75, right + WIDE + 1.75), ylim=(-0.75, 7.9))
+    ax.text(left, 7.5, "who (rows) may look\nat whom (columns)", size=SIZE)
+    ax.set(xlim=(-0.75, right + WIDE + 0.75), ylim=(-0.75, 8.2))
     ax.axis("off")
     return ax
 
@@ -99,7 +100,7 @@ def three_attentions(
     """
     sizes = [len(source), len(target)]
     figure, grid = plt.subplots(
-        2, 2, figsize=(8.4, 7.2), width_ratios=sizes, height_ratios=sizes[::-1]
+        2, 2, figsize=(5.1, 6.6), width_ratios=sizes, height_ratios=sizes[::-1]
     )
     (upper, masked), (lower, empty) = grid
     empty.axis("off")
@@ -127,7 +128,7 @@ def _places(x: float, number: int) -> list[float]:
 
 def _words(ax: Axes, x: float, y: float, words: Sequence[str]) -> None:
     for place, word in zip(_places(x, len(words)), words, strict=True):
-        ax.text(place, y, word, ha="center", va="center")
+        ax.text(place, y, word, ha="center", va="center", size=SIZE)
 
 
 def _up(ax: Axes, x: float, words: Sequence[str], start: float, end: float) -> None:
@@ -138,15 +139,15 @@ def _up(ax: Axes, x: float, words: Sequence[str], start: float, end: float) -> N
 def _box(ax: Axes, x: float, y: float, colour: str, text: str) -> None:
     ax.add_patch(plt.Rectangle((x, y), WIDE, 0.65, color=colour, zorder=3))
     ink = BLACK if colour == ORANGE else "white"
-    look = {"ha": "center", "va": "center", "color": ink, "zorder": 4}
+    look = {"ha": "center", "va": "center", "color": ink, "zorder": 4, "size": SIZE}
     ax.text(x + WIDE / 2, y + 0.325, text, **look)
 
 
 def _frame(ax: Axes, x: float, y: float, height: float, text: str, *, side: str) -> None:
     shape = plt.Rectangle((x - 0.2, y), WIDE + 0.4, height, fill=False, ec=GREY, ls="--")
     ax.add_patch(shape)
-    place, ha = (x - 0.3, "right") if side == "left" else (x + WIDE + 0.3, "left")
-    ax.text(place, y + height / 2, text, ha=ha, va="center", fontsize=9)
+    place = x - 0.5 if side == "left" else x + WIDE + 0.5
+    ax.text(place, y + height / 2, text, ha="center", va="center", rotation=90, size=SIZE)
 
 
 def _grid(
@@ -167,4 +168,4 @@ def _grid(
             fill = "white" if causal and j > i else colour
             place = x + j * cell, y + 1 - (i + 1) * cell
             ax.add_patch(plt.Rectangle(place, cell, cell, fc=fill, ec=GREY, lw=0.8))
-    ax.text(x - 0.12, y + 1, number, color=colour, ha="right", va="top", weight="bold")
+    ax.text(x - 0.12, y + 1, number, color=colour, ha="right", va="top", weight="bold", size=SIZE)
