@@ -28,10 +28,13 @@ class Desk:
     Attributes:
         image: (height, width, 3), red, green and blue from 0 to 1.
         labels: (height, width), what each pixel belongs to, an index into `THINGS`.
+        places: what was put down, one after the other: name, row and column of its centre, and the
+            angle by which it is turned clockwise.
     """
 
     image: Float[Tensor, "height width 3"]
     labels: Int[Tensor, "height width"]
+    places: tuple[tuple[str, float, float, float], ...]
 
 
 def draw_desk(generator: torch.Generator) -> Desk:
@@ -86,11 +89,13 @@ class _Canvas:
         grain = 0.012 * torch.sin(self.row * 0.9 + 3 * torch.sin(self.column / 37))
         self.image = torch.tensor([0.80, 0.77, 0.73], dtype=torch.float64) + grain[..., None]
         self.labels = torch.zeros(2 * HEIGHT, 2 * WIDTH, dtype=torch.long)
+        self.places: list[tuple[str, float, float, float]] = []
 
     def put(self, name: str, centre: tuple[float, float]) -> None:
         chance = torch.rand(2, generator=self.generator, dtype=torch.float64)
         turn, shade = (2 * chance - 1).tolist()
         angle = turn * (math.pi / 9 if name != "pencil" else math.pi / 2)
+        self.places.append((name, *centre, angle))
         row, column = self.row - centre[0], self.column - centre[1]
         # Coordinates along and across the thing.
         along = column * math.cos(angle) + row * math.sin(angle)
@@ -125,4 +130,4 @@ class _Canvas:
 
     def finish(self) -> Desk:
         image = self.image.unflatten(0, (HEIGHT, 2)).unflatten(2, (WIDTH, 2)).mean((1, 3))
-        return Desk(image.clamp(0, 1), self.labels[::2, ::2].clone())
+        return Desk(image.clamp(0, 1), self.labels[::2, ::2].clone(), tuple(self.places))

@@ -96,7 +96,8 @@ def fold(cell: NotebookNode, title: str) -> None:
 
 def caption(cell: NotebookNode, figure: dict, prose: Prose) -> NotebookNode:
     """Return a cell with the caption of a figure, to stand below it."""
-    if not any("image/png" in output.get("data", {}) for output in cell.outputs):
+    drawn = [output.get("data", {}) for output in cell.outputs]
+    if not any("image/png" in data or "text/html" in data for data in drawn):
         raise ValueError("the cell has a caption and draws no figure")
     target = prose.book.numbered(figure.get("name", ""), {"figure"})
     text = f"**{target.called}.** {prose.render(figure['caption'])}"
