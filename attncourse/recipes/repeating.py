@@ -65,7 +65,7 @@ def repeat(
 
 
 def compared(now: dict[str, Any], record: dict[str, Any]) -> str:
-    """Say what a training reached and what the record has, and whether that is the same."""
+    """Set a new score beside the recorded one, and say how it lies to the interval of that."""
     score, (low, high) = _beam(now)["bleu"], _beam(record)["interval"]
     place = "below" if score < low else "above" if score > high else "within"
     return (
