@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.budget import Length, length_of, main, stated_minutes
+from tools.budget import Length, length_of, main, state_minutes, stated_minutes
 
 
 def words_of(*texts: str) -> int:
@@ -19,7 +19,7 @@ def test_prose_is_counted_and_a_formula_is_one_word():
 
 def test_exercises_folded_answers_and_sources_do_not_count():
     fence = ":::{exercise-start} A title\n:label: ex-a\n:::"
-    assert words_of(fence, "Write this.", ":::{exercise-end}\n:::", "after") <= 1 + 1  # its ":::"
+    assert words_of(fence, "Write this.", ":::{exercise-end}\n:::", "after") == 1
     assert words_of(":::{dropdown} Answer\nlong and folded\n:::", "after") == 1
     nested = "::::{dropdown} Answer\n:::{note}\ninner\n:::\nfolded\n::::"
     assert words_of(nested, "after") == 1
@@ -34,23 +34,43 @@ def test_only_open_code_cells_count():
 
 @pytest.mark.parametrize(
     ("length", "minutes"),
-    [(Length(1500, 10, 2), 25), (Length(1501, 10, 2), 30), (Length(0, 1, 0), 5)],
+    [
+        (Length(1500, 10, 2), (15, 20)),  # 1500 / 150 + 10 / 2 = 15, and 2 * 10
+        (Length(1501, 10, 0), (20, 0)),
+        (Length(0, 1, 1), (5, 10)),
+    ],
 )
-def test_minutes_are_rounded_up_to_five(length, minutes):
-    assert length.minutes == minutes  # 1500 / 150 + 10 / 2 + 2 * 5 = 25
+def test_minutes_to_read_are_rounded_up_to_five_and_an_exercise_takes_ten(length, minutes):
+    assert length.minutes == minutes
 
 
-def test_the_stated_time_is_found():
-    cell = new_markdown_cell("**It takes** 45 minutes to read and try, and 60 seconds to run.")
-    assert stated_minutes(new_notebook(cells=[cell])) == 45
-    assert stated_minutes(new_notebook()) is None
+def test_the_stated_times_are_found():
+    text = "**It takes** 45 minutes to read, {} and 60 seconds to run."
+    for exercises, minutes in (("30 for the exercises,", 30), ("10 for the exercise,", 10)):
+        page = new_notebook(cells=[new_markdown_cell(text.format(exercises))])
+        assert stated_minutes(page) == (45, minutes)
+    assert stated_minutes(new_notebook(cells=[new_markdown_cell(text)])) is None
+
+
+def test_the_times_are_written_where_others_stand():
+    exercise = ":::{exercise-start}\n:::\nDo.\n:::{exercise-end}\n:::"
+    said = "**It takes** 45 minutes to read, 30 for the exercises, and 60 seconds to run."
+    page = new_notebook(cells=[new_markdown_cell(said), new_markdown_cell(exercise)])
+    state_minutes(page)
+    written = "**It takes** 5 minutes to read, 10 for the exercise, and 60 seconds to run."
+    assert [cell.source for cell in page.cells] == [written, exercise]
+    page.cells.append(new_markdown_cell(exercise))
+    state_minutes(page)
+    assert stated_minutes(page) == (5, 20)
 
 
 def test_the_table_has_a_row_for_each_page(tmp_path, capsys):
     import nbformat
 
     page = tmp_path / "01_page.ipynb"
-    nbformat.write(new_notebook(cells=[new_markdown_cell("three words here")]), page)
+    exercise = ":::{exercise-start}\n:::\nDo.\n:::{exercise-end}\n:::"
+    cells = [new_markdown_cell("three words here"), new_markdown_cell(exercise)]
+    nbformat.write(new_notebook(cells=cells), page)
     main([str(page)])
     _, row = capsys.readouterr().out.splitlines()
-    assert row.split() == ["3", "0", "0", "5", "-", "01_page.ipynb"]
+    assert row.split() == ["3", "0", "1", "5", "15", "01_page.ipynb"]

@@ -1,5 +1,5 @@
 """Write the repository's address and the version into every file that repeats them, and into every
-notebook the link to Colab and the first code cell.
+notebook the link to Colab, the first code cell and the minutes that the page takes.
 
 python -m tools.stamp                 after a new version in pyproject.toml
 python -m tools.stamp owner/name      in a fork
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 
+from tools.budget import state_minutes
 from tools.execute import normalise, write
 from tools.project import ROOT, bootstrap_source, colab_url, pages_url, repository, version
 
@@ -76,7 +77,7 @@ def stamp(new: str | None = None, root: Path = ROOT) -> list[Path]:
 
 
 def write_beginning(path: Path, root: Path = ROOT) -> bool:
-    """Write the link to Colab and the cell that installs the package; say if that was new."""
+    """Write the link to Colab, the cell that installs and the minutes; say if any was new."""
     notebook = nbformat.read(path, as_version=4)
     before = copy.deepcopy(notebook)
     title = notebook.cells[0]
@@ -84,6 +85,7 @@ def write_beginning(path: Path, root: Path = ROOT) -> bool:
     title.source = re.sub(r"\[Open in Colab\]\([^)]*\)", link, title.source)
     (cell,) = [cell for cell in notebook.cells if "bootstrap" in cell.metadata.get("tags", [])]
     cell.source = bootstrap_source(root)
+    state_minutes(notebook)
     normalise(notebook)
     if notebook == before:
         return False

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import random
+import socket
 import unicodedata
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 import torch
+from playwright.sync_api import Error
 
 from attncourse.attention import record_attention
 from attncourse.data.grammar.drawing import Drawer
@@ -17,6 +20,7 @@ from attncourse.data.translation import detokenise
 from attncourse.data.vocabulary import BOS, EOS, PAD, UNK, join_words, split_words
 from attncourse.decoding import Barring, beam_search, greedy
 from attncourse.translator import BEAM
+from tests.browser import firefox
 from tools import translator as tool
 
 pytestmark = pytest.mark.browser
@@ -69,8 +73,8 @@ def drawn_captions(count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def engine(browser, tmp_path_factory):
-    """A page with the engine and the model, opened from the disk: a function that asks it."""
+def folder(tmp_path_factory):
+    """A page with the engine, and the model beside it."""
     folder = tmp_path_factory.mktemp("engine")
     tool.write(folder)
     script = tool.bundle() + (
@@ -80,24 +84,56 @@ def engine(browser, tmp_path_factory):
     (folder / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8"><script type="module">{script}</script>', "utf-8"
     )
+    return folder
+
+
+@contextmanager
+def in_chromium(browser, folder):
     page = browser.new_page()
     failed = []
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.goto((folder / "index.html").as_uri())
-    manifest = json.dumps({"folder": "./", **tool.manifest()})
-    shares = page.evaluate(
-        f"""async () => {{
-            const shares = [];
-            globalThis.course = await download({manifest}, (share) => shares.push(share));
-            return shares;
-        }}"""
-    )
-    assert shares == sorted(shares)
-    assert shares[0] == 0
-    assert shares[-1] == 1
-    assert failed == []
     yield page.evaluate
     page.close()
+    assert failed == []
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def engine(request, folder, tmp_path_factory):
+    """Calls a function in the page, which is on the disk for Chromium and served for Firefox."""
+    if request.param == "chromium":
+        opened = in_chromium(request.getfixturevalue("browser"), folder)
+    elif firefox.path():
+        opened = firefox.answering(folder / "index.html", tmp_path_factory.mktemp("profile"))
+    else:
+        pytest.skip("Firefox is not installed")
+    with opened as evaluate:
+        manifest = json.dumps({"folder": "./", **tool.manifest()})
+        shares = evaluate(
+            f"""async () => {{
+                const shares = [];
+                globalThis.course = await download({manifest}, (share) => shares.push(share));
+                return shares;
+            }}"""
+        )
+        assert shares == sorted(shares)
+        assert shares[0] == 0
+        assert shares[-1] == 1
+        yield evaluate
+
+
+def test_an_error_in_the_page_is_an_error_here(engine):
+    with pytest.raises((Error, RuntimeError), match="nobody"):
+        engine("() => nobody()")
+
+
+def test_a_download_that_stalls_ends(engine):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes the request and says nothing
+        manifest = json.dumps(
+            {**tool.manifest(), "folder": f"http://127.0.0.1:{deaf.getsockname()[1]}/"}
+        )
+        with pytest.raises((Error, RuntimeError), match="no answer"):
+            engine(f"() => download({manifest}, () => {{}}, 300)")
 
 
 def test_the_bundle_has_neither_imports_nor_exports():
