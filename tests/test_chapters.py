@@ -41,7 +41,7 @@ PHONE = 343  # pixels of a figure's width on a screen of 375
 LEAST_TYPE = 8.9  # nine pixels, but for the margin around a picture
 # Figures that are still to be drawn narrower, or with larger type.
 SMALL_TYPE = {
-    *("fig-wishes", "fig-sharpness", "fig-desks", "fig-bahdanau"),
+    *("fig-wishes", "fig-sharpness", "fig-desks"),
     *("fig-encoder-block-parts", "fig-encoder-block-talk", "fig-encoder-block-gradients"),
     *("fig-encoder-block-steps", "fig-encoder-block-depth"),
     *("fig-decoding-fork", "fig-decoding-width", "fig-decoding-shapes", "fig-decoding-maps"),
