@@ -25,7 +25,8 @@ from PIL import Image
 
 from attncourse import figures
 from attncourse.exercises import EXERCISES
-from tools.budget import MOST_CELLS, MOST_MINUTES, MOST_WORDS, length_of, stated_minutes
+from attncourse.figures import LiveFigure
+from tools.budget import MOST_CELLS, MOST_EXERCISES, MOST_WORDS, length_of, stated_minutes
 from tools.execute import normalise
 from tools.project import ROOT, bootstrap_source, colab_url
 
@@ -40,7 +41,7 @@ PHONE = 343  # pixels of a figure's width on a screen of 375
 LEAST_TYPE = 8.9  # nine pixels, but for the margin around a picture
 # Figures that are still to be drawn narrower, or with larger type.
 SMALL_TYPE = {
-    *("fig-wishes", "fig-sharpness", "fig-desks", "fig-bahdanau", "fig-plain-digits"),
+    *("fig-wishes", "fig-sharpness", "fig-desks", "fig-plain-digits"),
     *("fig-red-digit-curves", "fig-right-and-wrong", "fig-detector", "fig-precision"),
     "fig-duplicates",
 }
@@ -257,7 +258,7 @@ def the_page_keeps_its_budget(notebook, name):
     for size, most, what in (
         (page.words, MOST_WORDS, "words"),
         (page.cells, MOST_CELLS, "open code cells"),
-        (sum(page.minutes), MOST_MINUTES, "minutes"),
+        (page.exercises, MOST_EXERCISES, "exercises"),
     ):
         if size > most:
             yield f"the page has {size} {what}, more than {most}"
@@ -518,9 +519,27 @@ def _(notebook):
     notebook.cells[3].outputs *= 2
 
 
+def picture(width: int) -> str:
+    """Return a PNG of that width, in base64."""
+    data = io.BytesIO()
+    Image.new("1", (width, 1)).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+@plants("figures_can_be_read_on_a_phone", "cell 3 draws type of 5.8 pixels")
+def _(notebook):  # 11 points at 110 dots an inch are 16.8 pixels, 5.76 of 343
+    notebook.cells[3].outputs[0].data["image/png"] = picture(1000)
+
+
+@plants("figures_can_be_read_on_a_phone", "cell 3 draws type of 8.6 pixels")
+def _(notebook):
+    notebook.cells[3].outputs[0].data["image/png"] = picture(550)
+    notebook.cells[3].source = "ax.tick_params(labelsize=9)\nplt.show()"
+
+
 def answers(notebook, alt):
     """Put a figure that answers, with a description, in the place of the plotted one."""
-    picture = figures.LiveFigure("desk", {}, "<svg/>", alt)._repr_html_()
+    picture = LiveFigure("desk", {}, "<svg/>", alt)._repr_html_()
     shown = {"text/html": picture, "text/plain": "<LiveFigure>"}
     notebook.cells[3].outputs = [new_output("execute_result", shown, execution_count=3)]
 
@@ -540,24 +559,6 @@ def _(notebook):
 def _(notebook):
     answers(notebook, alt="A line that rises from 1 to 3.")
     notebook.cells[3].outputs *= 2
-
-
-def picture(width: int) -> str:
-    """Return a PNG of that width, in base64."""
-    data = io.BytesIO()
-    Image.new("1", (width, 1)).save(data, "PNG")
-    return base64.b64encode(data.getvalue()).decode()
-
-
-@plants("figures_can_be_read_on_a_phone", "cell 3 draws type of 5.8 pixels")
-def _(notebook):  # 11 points at 110 dots an inch are 16.8 pixels, 5.76 of 343
-    notebook.cells[3].outputs[0].data["image/png"] = picture(1000)
-
-
-@plants("figures_can_be_read_on_a_phone", "cell 3 draws type of 8.6 pixels")
-def _(notebook):
-    notebook.cells[3].outputs[0].data["image/png"] = picture(550)
-    notebook.cells[3].source = "ax.tick_params(labelsize=9)\nplt.show()"
 
 
 @plants("cells_are_short", "cell 2 has 16 lines")
@@ -615,9 +616,9 @@ def _(notebook):
     notebook.cells += [notebook.cells[2]] * MOST_CELLS
 
 
-@plants("the_page_keeps_its_budget", f"minutes, more than {MOST_MINUTES}")
+@plants("the_page_keeps_its_budget", f"exercises, more than {MOST_EXERCISES}")
 def _(notebook):
-    notebook.cells += [notebook.cells[5]] * 12
+    notebook.cells += [notebook.cells[5]] * MOST_EXERCISES
 
 
 @plants("the_page_keeps_its_budget", "the page states None minutes, and takes (5, 10)")
