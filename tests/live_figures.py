@@ -11,6 +11,7 @@ import attncourse as ac
 from attncourse.data.desk import Desk, draw_desk
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_beam import growing_beam
+from attncourse.figures.live_clocks import turning_hands
 from attncourse.figures.live_desk import turned_query
 from attncourse.figures.live_root import divided_scores
 from attncourse.figures.live_width import moving_width
@@ -58,6 +59,7 @@ def by_hand() -> tuple[Tensor, Tensor, Tensor]:
 
 
 FIGURES = {
+    "clocks": turning_hands,
     "desk": lambda: turned_query(desk()),
     "root": lambda: divided_scores(*cards()),
     "width": lambda: moving_width(*harbour()),

@@ -14,7 +14,7 @@ import torch
 from live_figures import FIGURES, desk, made
 from support import refused
 
-from attncourse import attention_weights
+from attncourse import attention_weights, figures
 from attncourse.figures.live import MODULES, SHARED, LiveFigure, script
 from attncourse.figures.live_desk import LENGTH, TURN, coverage, red_and_light
 from attncourse.figures.live_svg import label, svg
@@ -79,9 +79,9 @@ def test_data_can_neither_close_their_element_nor_be_markup():
     }
 
 
-def test_numbers_have_four_digits_and_tensors_are_lists():
+def test_numbers_have_six_digits_and_tensors_are_lists():
     data = {"third": 1 / 3, "none": -0.0, "two": 2.0, "matrix": torch.tensor([[1, 2.5]])}
-    assert data_in(html_of(data)) == '{"third":0.3333,"none":0,"two":2,"matrix":[[1,2.5]]}'
+    assert data_in(html_of(data)) == '{"third":0.333333,"none":0,"two":2,"matrix":[[1,2.5]]}'
 
 
 def test_the_alternative_text_is_text_and_every_letter_reaches_the_picture():
@@ -120,6 +120,19 @@ def test_every_part_that_a_module_moves_is_in_the_picture(name):
     patterns = [re.sub(r"\$\{\w+\}", r"\\w+", part) for part in moved]  # of `node${place}`
     assert patterns
     assert [part for part in patterns if not re.search(f"data-at='{part}'", picture)] == []
+
+
+@pytest.mark.usefixtures("own_errors")
+def test_what_a_chapter_s_figure_cannot_show_is_refused():
+    with refused(ValueError, "1024 numbers", "got 5"):
+        figures.divided_scores(torch.ones(1, 5), torch.ones(2, 5))
+    with refused(ValueError, "two numbers", "got 3"):
+        figures.asking_word(["a", "b"], *torch.ones(3, 2, 3), asking=0)
+    with refused(ValueError, "asking", "0 to 1", "got 2"):
+        figures.asking_word(["a", "b"], *torch.ones(3, 2, 2), asking=2)
+    hours = torch.tensor([[6.0], [12.0]])
+    with refused(ValueError, "data['value'][0]", "finite"):
+        figures.moving_width(hours, hours * float("nan"), hours, hours)
 
 
 # Chapter 01

@@ -35,7 +35,6 @@ SHOWN = {  # as in the chapters, with as many words
     "chain_and_web": lambda: figures.chain_and_web(WORDS, asking=8),
     "counting": lambda: figures.counting(64, width=32),
     "crossing": lambda: figures.crossing(WORDS[:10], WORDS, [(0, 0)]),
-    "dials": lambda: figures.dials(16, starts=[0, 40], shift=5),
     "encoder_block": figures.encoder_block,
     "encoder_decoder": lambda: figures.encoder_decoder(WORDS[:4], WORDS[:4]),
     "four_steps": lambda: figures.four_steps(

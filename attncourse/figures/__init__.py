@@ -4,6 +4,7 @@
 |---|---|
 | `live` | figures that answer when a reader moves something |
 | `live_beam` | a beam that grows over a tree of sentences (chapter 12) |
+| `live_clocks` | codes of positions as clocks (chapter 08) |
 | `live_desk` | a query that is turned over a desk (chapter 01) |
 | `live_root` | scores divided by a power of the width (chapter 03) |
 | `live_svg` | the pictures of these figures |
@@ -18,7 +19,7 @@
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
 | `heads` | where one word looks, once for every head (chapter 07) |
 | `maps` | heatmaps, lit pictures, bands of measurements |
-| `positions` | a counter beside waves, and waves as clocks (chapter 08) |
+| `positions` | a counter beside waves (chapter 08) |
 | `scenes` | pictures with boxes, and where a query looks (chapter 16) |
 | `products` | attention as two products of matrices (the cheat sheet) |
 | `self_attention` | a word that asks all words, and who hears whom (chapter 06) |
@@ -37,6 +38,7 @@ from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.live import LiveFigure
 from attncourse.figures.live_beam import growing_beam
+from attncourse.figures.live_clocks import turning_hands
 from attncourse.figures.live_desk import turned_query
 from attncourse.figures.live_root import divided_scores
 from attncourse.figures.live_width import moving_width
@@ -53,7 +55,7 @@ from attncourse.figures.looks import (
     style,
 )
 from attncourse.figures.maps import bands, heatmap, spotlight
-from attncourse.figures.positions import counting, dials
+from attncourse.figures.positions import counting
 from attncourse.figures.products import two_products
 from attncourse.figures.scenes import scene
 from attncourse.figures.self_attention import chain_and_web, one_word_asks, reached
@@ -80,7 +82,6 @@ __all__ = [
     "copy_map",
     "counting",
     "crossing",
-    "dials",
     "divided_scores",
     "encoder_block",
     "encoder_decoder",
@@ -104,6 +105,7 @@ __all__ = [
     "three_attentions",
     "timeline",
     "turned_query",
+    "turning_hands",
     "two_judges",
     "two_products",
     "whole_transformer",

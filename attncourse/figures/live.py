@@ -97,7 +97,7 @@ def script(name: str) -> str:
 
 
 def _plain(value: object, where: str) -> object:
-    """Return what JSON can write, with numbers of four digits behind the point."""
+    """Return what JSON can write, with numbers of six digits."""
     if isinstance(value, Tensor):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -105,7 +105,7 @@ def _plain(value: object, where: str) -> object:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{where} is {value}; a figure shows finite numbers only")
-        short = round(value, 4)
+        short = float(f"{value:.6g}")
         return int(short) if short.is_integer() else short
     if isinstance(value, str | int):
         return value

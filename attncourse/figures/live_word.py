@@ -46,13 +46,17 @@ def asking_word(
         A figure with a button for each word, and two sliders for the numbers of the query.
 
     Raises:
-        IndexError: if there is no such word.
+        ValueError: if vectors have more than two numbers, or there is no such word.
 
     Example:
         >>> import torch
         >>> asking_word(["dogs", "sleep"], *torch.ones(3, 2, 2), asking=0).name
         'word'
     """
+    if not query.shape[-1] == key.shape[-1] == value.shape[-1] == 2:
+        raise ValueError(f"a plane shows vectors of two numbers, got {query.shape[-1]}")
+    if not 0 <= asking < len(words):
+        raise ValueError(f"asking must be from 0 to {len(words) - 1}, got {asking}")
     asks = query[asking, None]
     scores = (asks @ key.mT / 2**0.5)[0].tolist()
     weights = attention_weights(asks, key)[0].tolist()

@@ -16,6 +16,7 @@ from attncourse.decoding import beam_search
 from attncourse.figures.live_beam import GREY
 from attncourse.figures.live_desk import coverage, red_and_light
 from attncourse.figures.looks import BLUE
+from attncourse.positions import SinusoidalPositions
 from attncourse.scores import DotProductScore
 from tests.browser.conftest import Visitor
 from tests.browser.test_book import serious_violations
@@ -313,3 +314,22 @@ def test_a_word_that_asks_gets_what_attend_gives(show):
     assert shown.numbers == pytest.approx(expected([2.0, 1.0]), abs=0.006)
     shown.press("second number", "Home")
     assert shown.numbers == pytest.approx(expected([2.0, -3.0]), abs=0.006)
+
+
+# Chapter 08
+
+
+def test_the_hands_turn_by_the_same_angles_wherever_they_stand(show):
+    def expected(start, shift):
+        code = SinusoidalPositions(16).code(start + shift + 1, dtype=torch.float64)
+        waves = code[1, 0::2].arcsin()  # after one token: the angle, at most a radian
+        similarity = (code[start] @ code[start + shift]).item() / 8
+        return [start, start + shift, *(shift * waves.rad2deg()).tolist(), similarity]
+
+    shown = show("clocks")
+    assert shown.numbers == pytest.approx(expected(0, 5), abs=0.51)
+    assert shown.numbers[-1] == pytest.approx(expected(0, 5)[-1], abs=0.006)
+    shown.press("So many tokens further", "ArrowRight", 20)
+    shown.press("Position", "ArrowRight", 7)
+    assert shown.numbers == pytest.approx(expected(7, 25), abs=0.51)
+    assert shown.numbers[-1] == pytest.approx(expected(7, 25)[-1], abs=0.006)

@@ -8,8 +8,8 @@ import { scale } from "./scale.js";
 live("width", ({ data, move, slider, drag }) => {
   const { key, value, errors, hours, powers } = data;
   const [across, up, along, high] = [hours, data.levels, powers, data.heights].map(scale);
-  const clock = (hour) => `${Math.floor(hour)}:${`${(hour % 1) * 60}`.padStart(2, 0)}`;
-  const hour = slider("Hour asked about:", { max: 24, step: 0.25, value: data.hour, words: clock });
+  const clock = (hour) => new Date(hour * 3_600_000).toISOString().slice(11, 16);
+  const hour = slider("Hour asked about:", { max: 23.75, step: 0.25, value: data.hour, words: clock });
   const power = slider("Width:", {
     min: -5, max: 2, step: 0.25, value: data.power, words: (power) => `${(2 ** power).toFixed(2)} h`,
   });
