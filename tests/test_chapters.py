@@ -40,11 +40,7 @@ SHORTEST_ALT = 20  # characters; shorter ones name the figure instead of describ
 PHONE = 343  # pixels of a figure's width on a screen of 375
 LEAST_TYPE = 8.9  # nine pixels, but for the margin around a picture
 # Figures that are still to be drawn narrower, or with larger type.
-SMALL_TYPE = {
-    *("fig-wishes", "fig-sharpness", "fig-desks", "fig-plain-digits"),
-    *("fig-red-digit-curves", "fig-right-and-wrong", "fig-detector", "fig-precision"),
-    "fig-duplicates",
-}
+SMALL_TYPE = {"fig-plain-digits", "fig-red-digit-curves", "fig-right-and-wrong"}
 
 Rule = Callable[[NotebookNode, str], Iterator[str]]
 RULES: dict[str, Rule] = {}

@@ -42,7 +42,7 @@ def query_detector(
         ['9 × 8\\n+ codes', 'memory $M$\\n9 × 8']
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 5.2))
+        _, ax = plt.subplots(figsize=(5.6, 5.2))
     _note(ax, PICTURE, 0.0, f"picture\n3 × {side} × {side}")
     _note(ax, QUERIES, 0.0, f"vectors $X$\n{queries} × {width}")
     _note(ax, BOXES, 0.0, f"anchors\n{queries} × 4")
