@@ -132,7 +132,7 @@ def _spots(weights: Tensor) -> list[str]:
             at="spots",
             d=drawn,
             fill=ORANGE,
-            fill_opacity=0.6,
+            fill_opacity=0.35,
             stroke=BLACK,
             stroke_width=0.5,
         )
