@@ -15,7 +15,7 @@ SHELL := bash
 # The steps of `make test` follow one another, also under -j: each wants both cores.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: book test test-portable unit chapters browser execute checked colab serve lint stamp \
+.PHONY: book test test-portable unit chapters browser execute checked card colab serve lint stamp \
 	clean help
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -59,6 +59,9 @@ execute: $(READY) ## run the notebooks (or CHAPTER=02) and store their outputs
 
 checked: $(READY) ## write the tables of the page "How this course was checked"
 	$(BIN)/python -m tools.checked
+
+card: $(READY) ## draw the picture of social cards and of the README
+	$(BIN)/python -m tools.desk
 
 colab: $(READY) ## write the notebooks that Colab's and Jupyter's readers get (of COMMIT=HEAD)
 	$(BIN)/python -m tools.colab $(if $(COMMIT),--commit '$(COMMIT)')

@@ -10,6 +10,7 @@ from torch import Tensor
 import attncourse as ac
 from attncourse.data.desk import Desk, draw_desk
 from attncourse.figures.live import LiveFigure
+from attncourse.figures.live_beam import growing_beam
 from attncourse.figures.live_clocks import turning_hands
 from attncourse.figures.live_desk import turned_query
 from attncourse.figures.live_root import divided_scores
@@ -34,6 +35,13 @@ def harbour() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return key, key_level + waves[:, None], query, level
 
 
+MESSAGES = {  # of the phone in chapter 12
+    "see": (0.5, {"you": (0.4, {}), "it": (0.36, {}), "what": (0.24, {})}),
+    "good": (0.4, {"night": (0.9, {}), "luck": (0.1, {})}),
+    "the": (0.1, {"end": (0.6, {}), "dog": (0.4, {})}),
+}
+
+
 def cards() -> tuple[Tensor, Tensor]:
     """A random question of chapter 03, and 32 random cards."""
     draws = torch.Generator().manual_seed(12)
@@ -55,6 +63,7 @@ FIGURES = {
     "desk": lambda: turned_query(desk()),
     "root": lambda: divided_scores(*cards()),
     "width": lambda: moving_width(*harbour()),
+    "beam": lambda: growing_beam(MESSAGES),
     "word": lambda: asking_word(["dog", "it", "hungry"], *by_hand(), asking=1),
 }
 

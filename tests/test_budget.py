@@ -35,9 +35,10 @@ def test_only_open_code_cells_count():
 @pytest.mark.parametrize(
     ("length", "minutes"),
     [
-        (Length(1500, 10, 2), (15, 20)),  # 1500 / 150 + 10 / 2 = 15, and 2 * 10
-        (Length(1501, 10, 0), (20, 0)),
+        (Length(900, 8, 2), (15, 20)),  # 900 / 100 + 8 * 3 / 4 = 15, and 2 * 10
+        (Length(901, 8, 0), (20, 0)),
         (Length(0, 1, 1), (5, 10)),
+        (Length(3000, 40, 6), (60, 60)),
     ],
 )
 def test_minutes_to_read_are_rounded_up_to_five_and_an_exercise_takes_ten(length, minutes):

@@ -156,7 +156,15 @@ def test_each_caption_stands_below_its_figure(page):
 def test_only_a_notebook_that_uses_a_gpu_asks_for_one(page):
     ours, theirs = both(page)
     uses = any(re.search("^#+ On a GPU$", text, re.MULTILINE) for text in prose(ours))
-    assert (theirs.metadata.get("accelerator") == "GPU") == uses
+    asked = {key: theirs.metadata.get(key) for key in ("accelerator", "colab")}
+    wanted = {"accelerator": "GPU", "colab": {"gpuType": "T4"}}
+    assert asked == (wanted if uses else dict.fromkeys(wanted))
+    assert not {"accelerator", "colab"} & set(ours.metadata)  # the section alone asks
+
+
+def test_the_chapters_with_a_long_training_use_a_gpu():
+    asking = {page for page in book().notebooks if both(page)[1].metadata.get("accelerator")}
+    assert asking == {"chapters/05_bahdanau_attention", "chapters/11_training"}
 
 
 @pytest.fixture(scope="module")
@@ -412,8 +420,9 @@ def test_the_package_is_installed_from_the_commit(root):
 def test_a_section_on_a_gpu_asks_for_one(root):
     write(root, "01_first", notebook(*FIRST, "## On a GPU\n\nFaster."))
     write_all(root / "made", COMMIT, root)
-    assert made(root, "01_first").metadata.accelerator == "GPU"
-    assert "accelerator" not in made(root, "02_second").metadata
+    metadata = made(root, "01_first").metadata
+    assert (metadata.accelerator, metadata.colab.gpuType) == ("GPU", "T4")
+    assert not {"accelerator", "colab"} & set(made(root, "02_second").metadata)
 
 
 # What is refused

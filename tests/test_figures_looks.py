@@ -35,12 +35,14 @@ SHOWN = {  # as in the chapters, with as many words
     "chain_and_web": lambda: figures.chain_and_web(WORDS, asking=8),
     "counting": lambda: figures.counting(64, width=32),
     "crossing": lambda: figures.crossing(WORDS[:10], WORDS, [(0, 0)]),
+    "encoder_block": figures.encoder_block,
     "encoder_decoder": lambda: figures.encoder_decoder(WORDS[:4], WORDS[:4]),
     "four_steps": lambda: figures.four_steps(
         WORDS[:6], torch.ones(6), torch.ones(6).bool(), torch.ones(6)
     ),
     "heatmap": lambda: figures.heatmap(torch.rand(3, 7), queries=WORDS[:3], keys=WORDS[:7]),
     "one_word_asks": lambda: figures.one_word_asks(WORDS[:3], *[torch.ones(3, 2)] * 4, asking=1),
+    "matrices": lambda: figures.matrices({"1 embedded": torch.ones(4, 4)}, words=WORDS[:4]),
     "copy_map": lambda: figures.copy_map(
         torch.rand(8, 36), torch.rand(8), summary=WORDS[:8], article=WORDS * 3
     ),

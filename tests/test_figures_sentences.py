@@ -53,6 +53,13 @@ def test_the_heavier_a_weight_the_thicker_its_line():
     assert first < third < second
 
 
+def test_a_decoder_that_looks_back_can_be_read_on_a_phone():
+    ax = figures.looking_back(["the", "dog", "sleeps"], [0.1, 0.6, 0.3], ["le", "chien", "dort"])
+    column = 343  # pixels; the figure is made as wide, and a point is 1/72 of an inch
+    pixels_per_point = column / (72 * ax.figure.get_figwidth())
+    assert min(text.get_fontsize() for text in ax.texts) * pixels_per_point >= 9
+
+
 def test_a_length_curve_stands_at_the_middles(ax):
     scores = {"3-6": {"right": 0.9, "wrong": 0.1}, "26-30": {"right": 0.2, "wrong": 0.8}}
     assert figures.length_curve(ax, scores, "wrong", color="red") == [4.5, 28]

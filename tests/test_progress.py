@@ -20,9 +20,8 @@ def shown(capsys, **options) -> tuple[str, str]:
     return capsys.readouterr()
 
 
-@pytest.mark.parametrize("progress", [None, True])
-def test_off_a_terminal_there_are_about_ten_lines_and_nothing_on_stderr(capsys, progress):
-    out, err = shown(capsys, progress=progress)
+def test_off_a_terminal_there_are_about_ten_lines_and_nothing_on_stderr(capsys):
+    out, err = shown(capsys, progress=None)
     lines = out.splitlines()
     assert err == ""
     assert len(lines) == 10
@@ -89,6 +88,13 @@ def test_on_a_terminal_there_is_a_bar(capsys, monkeypatch):
     assert [line for line in out.splitlines() if line.strip()] == [
         line for line in out.splitlines() if "validation loss" in line
     ]
+
+
+def test_a_bar_that_is_asked_for_is_drawn_off_a_terminal_too(capsys):
+    pytest.importorskip("tqdm")
+    out, err = shown(capsys, progress=True)
+    assert "20/20" in err
+    assert out == ""
 
 
 def test_a_terminal_without_tqdm_gets_lines(capsys, monkeypatch):

@@ -17,6 +17,8 @@ A page of source leads back to the documentation of each name, whether that is f
 package or under its module; Sphinx assumes one of the two for all names of a module.
 
 The page of the translator gets its form and script, and the book the model that the page asks for.
+
+The front page gets its desk, and the map of the chapters from lines that name them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Sphinx knows this folder alone
 
-from tools import translator
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from tools import chapter_map, desk, translator
 
 DISPLAY_MATHS = re.compile(r"^( *)\$\$(.+?)\$\$ *$", re.MULTILINE | re.DOTALL)
 INLINE_MATHS = re.compile(r"(?<![\\$\w`])\$([^$`]+?)\$(?![\w$])")
@@ -133,6 +138,28 @@ def put_translator(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace(translator.MARKER, body)
 
 
+def put_desk(app, pagename, templatename, context, doctree):
+    """Put the figure where the front page has its marker."""
+    if desk.MARKER in context.get("body", ""):
+        context["body"] = context["body"].replace(desk.MARKER, desk.figure())
+
+
+class ChapterMap(SphinxDirective):
+    """The chapters in a table: a line of the directive holds a chapter's name and its question."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        for part in chapter_map.parts().values():
+            for chapter, *_ in part:
+                self.env.note_dependency(str(chapter))
+        try:
+            text = chapter_map.chapter_map(list(self.content))
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        return [nodes.container("", *self.parse_text_to_nodes(text), classes=["chapter-map"])]
+
+
 def write_model(app, error):
     """Write the model's parts. In the source's `_static` every page of the book would load them."""
     if error is None and app.builder.format == "html":
@@ -143,8 +170,10 @@ def setup(app):
     # Around napoleon, which reads the sections at priority 500.
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
+    app.add_directive("chapter-map", ChapterMap)
     app.connect("html-page-context", mark_citations)
     app.connect("html-page-context", lead_back)
+    app.connect("html-page-context", put_desk)
     app.connect("html-page-context", put_translator)
     app.connect("build-finished", write_model)
     app.connect("html-page-context", describe_previews, priority=900)  # after they are written

@@ -4,7 +4,7 @@ For example:
 
     python -m tools.budget chapters/*.ipynb
 
-A reader takes 150 words a minute, half a minute for a code cell that is open, and 10 minutes for an
+A reader takes 100 words a minute, 45 seconds for a code cell that is open, and 10 minutes for an
 exercise. The page states both times, the first rounded up to five; `make stamp` writes them.
 """
 
@@ -20,9 +20,9 @@ import nbformat
 from nbformat import NotebookNode
 
 MOST_WORDS = 3000
-MOST_CELLS = 40
+MOST_CELLS = 40  # with as many words, an hour
+MOST_EXERCISES = 6
 EXERCISE = 10  # minutes
-MOST_MINUTES = 90  # with the exercises; the other two bounds keep the reading below 45
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}  # tags: the code is not open
 STATED = re.compile(r"(\d+) minutes to read, (\d+) for the exercises?\b")
 
@@ -36,7 +36,7 @@ class Length:
     @property
     def minutes(self) -> tuple[int, int]:
         """Return how long the page takes to read, and how long its exercises take."""
-        return 5 * math.ceil((self.words / 150 + self.cells / 2) / 5), EXERCISE * self.exercises
+        return 5 * math.ceil((self.words / 100 + self.cells * 3 / 4) / 5), EXERCISE * self.exercises
 
 
 def length_of(notebook: NotebookNode) -> Length:

@@ -1,4 +1,4 @@
-"""Finish the built book: an icon for its front door, and a zip for reading without a network.
+"""Finish the built book: furnish its front door, and pack a zip for reading without a network.
 
 The same pages give the same bytes: names sorted, one fixed date.
 """
@@ -18,6 +18,7 @@ FIXED_DATE = (2020, 1, 1, 0, 0, 0)
 LEFT_OUT = re.compile(
     rb'<!--offline-->.*?<!--/offline-->|<link rel="preload" as="font"[^>]*>', re.DOTALL
 )
+PREVIEW = re.compile(r'<meta (?:property="og|name="twitter):[^>]+>')
 # Bundles of MathJax that no page loads: they would double the size.
 UNUSED = re.compile(
     r"^_static/mathjax/"
@@ -25,13 +26,18 @@ UNUSED = re.compile(
 )
 
 
-def add_icon(book: Path = BOOK) -> None:
-    """Name the icon on the front door, which only leads on: browsers would ask for one in vain."""
+def furnish_door(book: Path = BOOK) -> None:
+    """Put into the front door, which only leads on, what browsers and networks look for in it.
+
+    An icon, which browsers would ask for in vain; and the preview of the page behind it, because
+    the address that is shared is the door's.
+    """
     door = book / "index.html"
     text = door.read_text(encoding="utf-8")
     if 'rel="icon"' not in text:
-        icon = '<link rel="icon" href="_static/favicon.svg">\n'
-        door.write_text(icon + text, encoding="utf-8")
+        page = (book / "chapters" / "index.html").read_text(encoding="utf-8")
+        icon = '<link rel="icon" href="_static/favicon.svg">'
+        door.write_text("\n".join([icon, *PREVIEW.findall(page), text]), encoding="utf-8")
 
 
 def pack(book: Path = BOOK) -> Path:
@@ -55,6 +61,6 @@ def pack(book: Path = BOOK) -> Path:
 
 
 if __name__ == "__main__":
-    add_icon(*map(Path, sys.argv[1:]))
+    furnish_door(*map(Path, sys.argv[1:]))
     path = pack(*map(Path, sys.argv[1:]))
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")

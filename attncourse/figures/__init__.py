@@ -3,6 +3,7 @@
 | module | what it holds |
 |---|---|
 | `live` | figures that answer when a reader moves something |
+| `live_beam` | a beam that grows over a tree of sentences (chapter 12) |
 | `live_clocks` | codes of positions as clocks (chapter 08) |
 | `live_desk` | a query that is turned over a desk (chapter 01) |
 | `live_root` | scores divided by a power of the width (chapter 03) |
@@ -13,7 +14,7 @@
 | `blocks` | the encoder block and its matrices (chapter 09) |
 | `corners` | what a window shows of a picture, and what a judge sees (chapter 17) |
 | `dates` | what came when, along a column of years (chapter 20) |
-| `decoding` | a tree of sentences, and what a beam keeps of it (chapter 12) |
+| `decoding` | what a beam keeps of a real model's sentences (chapter 12) |
 | `detector` | a map of positions, and queries that look at it (chapter 16) |
 | `entities` | a text with its entities, and where a word looks (chapter 14) |
 | `heads` | where one word looks, once for every head (chapter 07) |
@@ -31,11 +32,12 @@
 from attncourse.figures.blocks import encoder_block, matrices
 from attncourse.figures.corners import two_judges, window_view
 from attncourse.figures.dates import Event, preprint_date, timeline
-from attncourse.figures.decoding import choices, kept
+from attncourse.figures.decoding import kept
 from attncourse.figures.detector import query_detector
 from attncourse.figures.entities import tagged_text
 from attncourse.figures.heads import arcs
 from attncourse.figures.live import LiveFigure
+from attncourse.figures.live_beam import growing_beam
 from attncourse.figures.live_clocks import turning_hands
 from attncourse.figures.live_desk import turned_query
 from attncourse.figures.live_root import divided_scores
@@ -77,7 +79,6 @@ __all__ = [
     "asking_word",
     "bands",
     "chain_and_web",
-    "choices",
     "copy_map",
     "counting",
     "crossing",
@@ -85,6 +86,7 @@ __all__ = [
     "encoder_block",
     "encoder_decoder",
     "four_steps",
+    "growing_beam",
     "heatmap",
     "kept",
     "length_curve",

@@ -30,7 +30,7 @@ def encoder_block(norm_first: bool = False, *, ax: Axes | None = None, title: st
         ['norm', 'attention', 'norm']
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(8.4, 2.0))
+        _, ax = plt.subplots(figsize=(5.6, 1.4))
     ax.text(-0.1, 0, "$x$", ha="right", va="center")
     x = 0.0
     for sublayer in ("attention", "feed-forward"):
@@ -90,7 +90,7 @@ def matrices(
         if matrix.dim() != 2 or len(matrix) != len(words):
             raise ValueError(f"{title} must be ({len(words)}, ...), got {tuple(matrix.shape)}")
     rows = -(-len(parts) // columns)
-    size = (8.2, 0.6 + (0.9 + 0.25 * len(words)) * rows)
+    size = (5.6, 0.6 + (0.5 + 0.25 * len(words)) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     most = maximum or max(matrix.nan_to_num(0).abs().max().item() for matrix in parts.values())
     for ax in axes.flat[len(parts) :]:

@@ -92,12 +92,12 @@ def looking_back(source: Sequence[str], weights: Sequence[float], target: Sequen
         >>> len(ax.patches)
         5
     """
-    _, ax = plt.subplots(figsize=(8.4, 3.4))
-    middle, right = 0.6 * len(source), 1.2 * len(source) + 0.9
+    _, ax = plt.subplots(figsize=(4.6, 2.3))
+    middle, right = 0.6 * len(source), 1.2 * len(source) + 0.6
     for i, (word, weight) in enumerate(zip(source, weights, strict=True)):
         box(ax, 1.2 * i, 0, BLUE, inside=f"$h_{{{i + 1}}}$", below=word)
         ax.plot([1.2 * i + 0.35, middle + 0.35], [0.7, 1.9], color=RED, lw=0.5 + 7 * weight)
-        ax.text(1.2 * i + 0.45, 0.75, f"{weight:.2f}", fontsize=8, zorder=4)
+        ax.text(1.2 * i + 0.5, 0.78, f"{weight:.2f}", fontsize=9, zorder=4)
     box(ax, middle, 1.9, RED, inside="$c_3$")
     for i in range(2):
         state = f"$s_{i + 2}$"
@@ -106,7 +106,7 @@ def looking_back(source: Sequence[str], weights: Sequence[float], target: Sequen
     arrow(ax, (middle + 0.75, 2.25), (right + 1.6, 1.4))
     arrow(ax, (right, 1.05), (1.2 * len(source) - 0.45, 0.45), linestyle="--")
     ax.text(right - 0.75, 0.35, "asks")
-    ax.set(xlim=(-0.3, right + 2.6), ylim=(-1, 2.8), aspect="equal")
+    ax.set(xlim=(-0.3, right + 2.6), ylim=(-1.1, 2.8), aspect="equal")
     ax.axis("off")
     return ax
 

@@ -9,6 +9,7 @@
 | `scores` | how a trained translator is judged |
 | `runs` | a training in its folder |
 | `folders` | to which recipe a folder belongs |
+| `repeating` | a recorded training once more, on a GPU |
 | `shipped` | the translator that comes with the package |
 | `environment` | on what a training runs |
 | `records` | what is kept of it |
@@ -20,6 +21,7 @@ from attncourse.recipes.book import RECIPES
 from attncourse.recipes.environment import environment
 from attncourse.recipes.recipe import Recipe
 from attncourse.recipes.records import records, write_record
+from attncourse.recipes.repeating import repeat
 from attncourse.recipes.runs import Run, evaluate, load, train
 from attncourse.recipes.shipped import ship, shipped
 
@@ -33,6 +35,7 @@ __all__ = [
     "evaluate",
     "load",
     "records",
+    "repeat",
     "ship",
     "shipped",
     "train",

@@ -172,7 +172,7 @@ def fit(
             when, and when to stop early.
         checkpoint: a folder, or a file ending in `.safetensors`, written after each epoch, or
             `Checkpoints`, which says when. Only one training at a time can hold it.
-        progress: False shows nothing; else there is a bar on a terminal, and lines elsewhere.
+        progress: False shows nothing, True a bar; by default a bar on a terminal, lines elsewhere.
         callbacks: each is called after each step as `callback(step, model, history)`. One that
             raises KeyboardInterrupt ends the training as Ctrl-C does.
 

@@ -83,15 +83,15 @@ def reporter(
     """Choose how progress is shown.
 
     Args:
-        progress: False for not at all.
+        progress: False for not at all, True for a bar, None for a bar on a terminal.
         history: the record that grows while the training runs.
         total: how many steps there will be, if that is known.
         unit: what `history.tokens` counts.
     """
     if progress is False:
         return Silent()
-    # A notebook's stderr is no terminal: there a bar would leave a red box in the page.
-    if sys.stderr is not None and sys.stderr.isatty():
+    # A notebook's stderr is no terminal: a bar that is not asked for leaves a red box in the page.
+    if sys.stderr is not None and (progress or sys.stderr.isatty()):
         try:
             return Bar(history, total)
         except ImportError:  # lines will do

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
-from tools.project import BOOK, ZIP_NAME
+from tools.project import BOOK, ZIP_NAME, pages_url, repository
 
 pytestmark = pytest.mark.browser
 
@@ -78,6 +78,10 @@ def test_a_preview_says_what_the_page_says_of_itself(visit):
     assert said["og:site_name"] == "Attention, from the Ground Up"
     assert said["og:description"] == said["description"]
     assert not said["description"].startswith("Open in Colab")
+    assert said["og:image"] == f"{pages_url(repository())}_static/card.png"
+    assert (BOOK / "_static" / "card.png").is_file()
+    assert " " in said["og:image:alt"]
+    assert said["twitter:card"] == "summary_large_image"
 
 
 def test_no_raw_markup_is_left(visit):
@@ -195,6 +199,18 @@ def test_the_front_door_names_its_icon(book):
     # Without one a browser asks for /favicon.ico, if it stays long enough, and logs an error.
     found = re.search(r'<link rel="icon" href="([^"]+)"', (book / "index.html").read_text("utf-8"))
     assert (book / found[1]).is_file()
+
+
+def test_the_front_door_has_the_preview_of_the_page_behind_it(book):
+    door, page = (
+        {
+            tag["property"]: tag["content"]
+            for tag in soup(book / name).find_all("meta", property=True)
+        }
+        for name in ("index.html", "chapters/index.html")
+    )
+    assert door["og:image"].endswith("/_static/card.png")
+    assert door == {name: text for name, text in page.items() if name.startswith("og:")}
 
 
 def test_front_page_leads_to_the_last_chapter_by_its_next_links(book, visitor):

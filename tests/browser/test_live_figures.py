@@ -5,18 +5,23 @@ A figure's numbers are compared with the package's in the last part, one test ea
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
 import torch
 
 from attncourse import NadarayaWatson, attend, attention_weights
+from attncourse.decoding import beam_search
+from attncourse.figures.live_beam import GREY
 from attncourse.figures.live_desk import coverage, red_and_light
+from attncourse.figures.looks import BLUE
 from attncourse.positions import SinusoidalPositions
 from attncourse.scores import DotProductScore
 from tests.browser.conftest import Visitor
 from tests.browser.test_book import serious_violations
-from tests.live_figures import FIGURES, by_hand, cards, desk, harbour, made
+from tests.live_figures import FIGURES, MESSAGES, by_hand, cards, desk, harbour, made
+from tests.searched import BOS, EOS, LOWEST, MARKS, Markov, kinds, lists
 
 pytestmark = pytest.mark.browser
 
@@ -161,6 +166,51 @@ def test_without_scripts_the_picture_stands_alone(browser, tmp_path):
     assert picture.bounding_box()["height"] > 300
     assert page.locator(".live :is(input, output)").count() == 0
     context.close()
+
+
+# Chapter 12
+
+
+def phone() -> tuple[Markov, dict[str, int]]:
+    """The model that writes the messages of the phone, and its tokens."""
+    words = [*MESSAGES, *(word for _, rest in MESSAGES.values() for word in rest)]
+    token = {word: 3 + place for place, word in enumerate(words)}
+    logits = torch.full((1, 13, 13), LOWEST, dtype=torch.float64)
+    logits[:, :, EOS] = 0.0
+    for last, following in [(BOS, MESSAGES), *((token[w], MESSAGES[w][1]) for w in MESSAGES)]:
+        logits[0, last, EOS] = LOWEST
+        for word, (chance, _) in following.items():
+            logits[0, last, token[word]] = math.log(chance)
+    return Markov(logits), token
+
+
+def test_the_beam_keeps_what_the_beam_search_of_the_package_finds(show):
+    shown = show("beam")
+    model, token = phone()
+    for size, message in ((1, "see you"), (2, "good night"), (3, "good night")):
+        found = beam_search(model, kinds(1), **MARKS, max_length=3, beam_size=size)
+        assert lists(found) == [[*map(token.get, message.split()), EOS]]
+        said = shown.page.locator(".live output").inner_text()
+        assert said.startswith(f"Kept: {message} ")
+        assert shown.numbers[0] == pytest.approx(found.log_probability.item(), abs=0.0051)
+        assert len(shown.numbers) == size + 2
+        shown.press("Beginnings kept", "ArrowRight")
+    shown.press("Words written", "Home")
+    # ln 0.5, ln 0.4 and ln 0.1; three of the ten words were compared
+    assert shown.numbers == [-0.69, -0.92, -2.3, 3, 10]
+
+
+def test_what_a_beam_never_compared_is_grey_and_what_it_kept_blue(show):
+    shown = show("beam")
+    colour = {}
+    for size in (1, 2):
+        for place, word in ((3, "what"), (5, "night"), (8, "end")):
+            part = shown.page.locator(f"[data-at=node{place}]")
+            assert part.locator("text").text_content().startswith(f"{word} ")
+            colour[size, word] = part.get_attribute("color")
+        shown.press("Beginnings kept", "ArrowRight")
+    assert [colour[1, word] for word in ("what", "night", "end")] == ["inherit", GREY, GREY]
+    assert [colour[2, word] for word in ("what", "night", "end")] == ["inherit", BLUE, GREY]
 
 
 # Chapter 01

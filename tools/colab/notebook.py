@@ -20,6 +20,7 @@ from tools.project import ROOT, bootstrap_source, colab_url, repository
 
 INSTALLS = "Install the package, unless it is there"
 GPU_SECTION = re.compile(r"^#+ On a GPU\s*$", re.MULTILINE)
+GPU_REQUEST = {"accelerator": "GPU", "colab": {"gpuType": "T4"}}  # as Colab itself writes it
 
 
 class UnfitError(ValueError):
@@ -46,7 +47,7 @@ def rendered(notebook: NotebookNode, page: str, book: Book, commit: str) -> Note
             raise UnfitError("\n".join(complaints))
     kept = {key: notebook.metadata[key] for key in ("kernelspec", "language_info")}
     if any(GPU_SECTION.search(c.source) for c in notebook.cells if c.cell_type == "markdown"):
-        kept["accelerator"] = "GPU"
+        kept |= GPU_REQUEST
     return new_notebook(cells=cells, metadata=kept)
 
 
