@@ -38,6 +38,13 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def test_test_files_outside_of_packages_have_different_names():
+    """Pytest imports them by their bare names, so the second of a name would stop the run."""
+    files = (ROOT / "tests").rglob("test_*.py")
+    names = [path.name for path in files if not (path.parent / "__init__.py").exists()]
+    assert sorted(names) == sorted(set(names))
+
+
 # Address and version
 
 
