@@ -136,8 +136,10 @@ def test_every_part_that_a_module_moves_is_in_the_picture(name):
 def test_what_a_chapter_s_figure_cannot_show_is_refused():
     with refused(ValueError, "1024 numbers", "got 5"):
         figures.divided_scores(torch.ones(1, 5), torch.ones(2, 5))
-    with refused(ValueError, "two numbers", "got 3"):
+    with refused(ValueError, "query", "two numbers", "got 3"):
         figures.asking_word(["a", "b"], *torch.ones(3, 2, 3), asking=0)
+    with refused(ValueError, "value", "two numbers", "got 3"):
+        figures.asking_word(["a", "b"], *torch.ones(2, 2, 2), torch.ones(2, 3), asking=0)
     with refused(ValueError, "asking", "0 to 1", "got 2"):
         figures.asking_word(["a", "b"], *torch.ones(3, 2, 2), asking=2)
     hours = torch.tensor([[6.0], [12.0]])

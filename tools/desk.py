@@ -9,7 +9,6 @@ of two queries. The build puts the figure into the page.
 from __future__ import annotations
 
 import io
-import math
 
 import matplotlib.pyplot as plt
 import torch
@@ -23,10 +22,10 @@ from attncourse.data.desk import THINGS, Desk, draw_desk
 from attncourse.figures import BLUE, style
 from attncourse.figures.live_desk import (
     COLUMNS,
-    LENGTH,
     ROWS,
     coverage,
     red_and_light,
+    turned,
     turned_query,
 )
 from tools.project import ROOT
@@ -52,9 +51,7 @@ def figure() -> str:
 
 def weights_of(degrees: float) -> Float[Tensor, "patch"]:
     """Return the weights of the patches, for a query that points so."""
-    angle = math.radians(degrees)
-    query = LENGTH * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
-    return (red_and_light(desk()) @ query).softmax(0)
+    return (red_and_light(desk()) @ turned(degrees)).softmax(0)
 
 
 def draw() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attncourse.data.desk import HEIGHT, THINGS, WIDTH, Desk
 from attncourse.figures.live import LiveFigure
-from attncourse.figures.live_svg import discs, label, svg, tag
+from attncourse.figures.live_svg import Number, discs, label, svg, tag
 from attncourse.figures.looks import BLACK, BLUE, ORANGE
 
 PATCH, SIDE = 16, 24  # of a patch, on the desk and in the picture
@@ -45,8 +45,7 @@ def turned_query(desk: Desk) -> LiveFigure:
         'desk'
     """
     key, cover = red_and_light(desk), coverage(desk)
-    angle = math.radians(TURN)
-    query = LENGTH * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+    query = turned(TURN)
     weights = (key @ query).softmax(0)
     tenths = (10 * key).round().long().tolist()
     pixels = (PATCH**2 * cover).round().long().tolist()
@@ -72,6 +71,12 @@ def turned_query(desk: Desk) -> LiveFigure:
     }
     parts = [*_desk(desk), *_spots(weights), *_plane(key, cover, query), *_bars(weights @ cover)]
     return LiveFigure("desk", data, svg(360, 404, *parts), ALT)
+
+
+def turned(degrees: Number) -> Float[Tensor, "2"]:
+    """Give the query that points so: red is 0 degrees, light is 90 (chapter 01)."""
+    angle = math.radians(degrees)
+    return LENGTH * torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
 
 
 def red_and_light(desk: Desk) -> Float[Tensor, "patch 2"]:

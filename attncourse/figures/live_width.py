@@ -11,10 +11,8 @@ from attncourse.figures.live_svg import Scale, axis_below, axis_left, discs, lab
 from attncourse.figures.looks import BLUE, ORANGE, RED
 from attncourse.kernels import NadarayaWatson
 
-HOUR, POWER = (
-    16.5,
-    -1.0,
-)  # at the start: the hour asked about; the width is so many doublings of 1 h
+HOUR = 16.5  # at the start: the hour asked about
+POWER = -1.0  # and the width, in doublings of one hour
 POWERS = torch.arange(-5, 2.01, 0.25).tolist()  # what the slider offers
 HOURS, LEVELS = Scale(0, 24, start=34, end=350), Scale(-2.1, 2.1, start=170, end=18)
 ALONG, HEIGHTS = Scale(-5, 2, start=34, end=350), Scale(0, 100, start=290, end=230)
@@ -50,8 +48,7 @@ def moving_width(
     key, value = key.double(), value.double()
 
     def estimate(query: Tensor, power: float) -> Tensor:
-        layer = NadarayaWatson(bandwidth=2.0**power).double()
-        return layer(query.double(), key, value)[:, 0].detach()
+        return NadarayaWatson(bandwidth=2.0**power)(query.double(), key, value)[:, 0]
 
     errors = [  # in centimetres
         round(100 * (estimate(query, power) - truth[:, 0]).square().mean().sqrt().item(), 1)
@@ -73,10 +70,12 @@ def moving_width(
     curve = zip(every.tolist(), estimate(every[:, None], POWER).tolist(), strict=True)
     drawn = line((HOURS(hour), LEVELS(level)) for hour, level in curve)
     error = errors[POWERS.index(POWER)]
-    answer = estimate(torch.tensor([[HOUR]]), POWER).item()
+    asked = torch.tensor([[HOUR]], dtype=torch.float64)
+    answer = estimate(asked, POWER).item()
+    weights = NadarayaWatson(bandwidth=2.0**POWER).score(asked, key)[0].softmax(0)
     parts = [
         *_axes(),
-        *_messages(key[:, 0], value[:, 0]),
+        *_messages(key[:, 0], value[:, 0], weights),
         tag("line", at="hour", x1=HOURS(HOUR), x2=HOURS(HOUR), y1=170, y2=18, stroke="#888"),
         tag(
             "g",
@@ -112,9 +111,8 @@ def _axes() -> list[str]:
     ]
 
 
-def _messages(hours: Tensor, levels: Tensor) -> list[str]:
+def _messages(hours: Tensor, levels: Tensor, weights: Tensor) -> list[str]:
     """Draw the messages as dots, with a disc around each whose area is its weight."""
-    weights = torch.softmax(-(((HOUR - hours) / 2.0**POWER) ** 2) / 2, dim=0)
     places = zip(map(HOURS, hours.tolist()), map(LEVELS, levels.tolist()), strict=True)
     around = [
         (x, y, DISC * weight**0.5) for (x, y), weight in zip(places, weights.tolist(), strict=True)

@@ -53,8 +53,9 @@ def asking_word(
         >>> asking_word(["dogs", "sleep"], *torch.ones(3, 2, 2), asking=0).name
         'word'
     """
-    if not query.shape[-1] == key.shape[-1] == value.shape[-1] == 2:
-        raise ValueError(f"a plane shows vectors of two numbers, got {query.shape[-1]}")
+    for name, vectors in (("query", query), ("key", key), ("value", value)):
+        if vectors.shape[-1] != 2:
+            raise ValueError(f"{name} must have two numbers a word, got {vectors.shape[-1]}")
     if not 0 <= asking < len(words):
         raise ValueError(f"asking must be from 0 to {len(words) - 1}, got {asking}")
     asks = query[asking, None]
